@@ -1,0 +1,1 @@
+"""Makes pipelines happen: engine, executors, workspace, database, git, API, pages, command line."""

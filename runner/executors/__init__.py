@@ -1,0 +1,1 @@
+"""What runs a step: one protocol, and processes, Pods or a script behind it."""

@@ -1,0 +1,1 @@
+"""The edge to the forges: deliveries come in (verify, parse), statuses go out."""
