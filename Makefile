@@ -1,0 +1,63 @@
+# Everything a developer does here. Two commands are enough to begin with: `make demo`, `make test`.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+VENV := .venv
+BIN := $(VENV)/bin
+SYNCED := $(VENV)/.synced
+WORKERS ?= auto
+
+export COVERAGE_RCFILE := $(CURDIR)/pyproject.toml
+
+.PHONY: help demo test check lint types contracts tests format bench docs setup clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## A real git push becomes a run, a status and a badge (KEEP=1 leaves the server up)
+	@$(BIN)/python -m examples.demo $(if $(KEEP),--keep)
+
+test: check tests ## Everything that must hold: lint, types, contracts, tests, coverage
+
+check: lint types contracts ## What can be said without running the code
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+tests: setup ## The tests with their coverage floors
+	@mkdir -p build/coverage && rm -f build/coverage/*
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --include='pipelines/*' --fail-under=100
+
+format: setup ## Put the code in shape
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+bench: setup ## Measure, each figure against a baseline of the same run
+	$(BIN)/python -m benchmarks
+
+docs: setup ## Write the pages that are made from the code
+	$(BIN)/python -m runner.cli.reference
+
+setup: $(SYNCED) ## Make the virtual environment
+
+$(SYNCED): pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+	@touch $@
+
+.uv/bin/uv:
+	@echo "uv is not here yet: putting it into .uv"
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .uv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

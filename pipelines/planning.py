@@ -1,0 +1,137 @@
+"""Config and event become a plan: matrices expanded, needs resolved, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pipelines.errors import PlanError
+from pipelines.events import Event
+from pipelines.matrix import Combination, label
+from pipelines.plan import Plan, PlannedStep, RetryOn, RetryPolicy, StepKind
+from pipelines.schema import Config, Retry, Step
+from pipelines.templates import Template, parse_condition, parse_template
+
+SHELLS: Mapping[str, tuple[str, ...]] = {
+    "sh": ("sh", "-e", "-c"),
+    "bash": ("bash", "-eo", "pipefail", "-c"),
+}
+"""How a script is handed to the shells that can be named by a word alone."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What holds where the file says nothing, and what it may not exceed; seconds and counts."""
+
+    timeout: float = 3600.0
+    max_timeout: float = 86400.0
+    waiting_timeout: float = 600.0
+    grace: float = 10.0
+    max_grace: float = 300.0
+    steps: int = 10_000
+
+
+def plan(
+    config: Config,
+    event: Event,
+    limits: Limits | None = None,
+    changed: tuple[str, ...] | None = None,
+) -> Plan:
+    """Return the plan that a checked config gives for an event that changed these paths.
+
+    Raises PlanError when it has more steps than are allowed.
+    """
+    limits = limits or Limits()
+    expansions = _expansions(config)
+    total = sum(len(names) for names in expansions.values())
+    if total > limits.steps:
+        message = f"the plan has {total} steps, more than the {limits.steps} allowed"
+        raise PlanError(message)
+    steps = {
+        made.name: made
+        for kind, group, step in _written(config)
+        for made in _expand(config, kind, group, step, expansions, limits)
+    }
+    return Plan(
+        event=event,
+        steps=steps,
+        changed=changed,
+        fail_fast=config.fail_fast,
+        on_conflict=config.workspace.on_conflict,
+    )
+
+
+def _written(config: Config) -> Iterator[tuple[StepKind, str, Step]]:
+    for name, step in config.steps.items():
+        yield StepKind.NORMAL, name, step
+    for name, step in config.finally_.items():
+        yield StepKind.FINALLY, name, step
+
+
+def _expansions(config: Config) -> dict[str, dict[str, Combination]]:
+    """For every name in the file: the names it becomes, each with its combination."""
+    found: dict[str, dict[str, Combination]] = {}
+    for _, name, step in _written(config):
+        if step.matrix is None:
+            found[name] = {name: {}}
+        else:
+            found[name] = {f"{name} ({label(c)})": c for c in step.matrix.combinations()}
+    return found
+
+
+def _expand(
+    config: Config,
+    kind: StepKind,
+    group: str,
+    step: Step,
+    expansions: Mapping[str, Mapping[str, Combination]],
+    limits: Limits,
+) -> Iterator[PlannedStep]:
+    written = {**config.env, **config.defaults.env, **step.env}
+    env = {name: parse_template(text) for name, text in written.items()}
+    needs = tuple(name for need in step.needs for name in expansions[need])
+    when = parse_condition(step.when) if step.when is not None else None
+    for name, combination in expansions[group].items():
+        yield PlannedStep(
+            name=name,
+            group=group,
+            kind=kind,
+            script=step.run or "",
+            shell=_shell(step.shell or config.defaults.shell),
+            needs=needs,
+            image=_template(step.image or config.defaults.image),
+            env=env,
+            when=when,
+            matrix=combination,
+            outputs=tuple(step.outputs),
+            artifacts=tuple(parse_template(glob) for glob in step.artifacts),
+            timeout=min(
+                step.timeout or config.defaults.timeout or limits.timeout, limits.max_timeout
+            ),
+            waiting_timeout=limits.waiting_timeout,
+            grace=min(step.grace or limits.grace, limits.max_grace),
+            allow_failure=step.allow_failure,
+            retry=_retry(step.retry),
+        )
+
+
+def _shell(words: list[str] | None) -> tuple[str, ...]:
+    if not words:
+        return SHELLS["sh"]
+    if len(words) == 1 and words[0] in SHELLS:
+        return SHELLS[words[0]]
+    return (*words, "-c") if len(words) == 1 else tuple(words)
+
+
+def _template(text: str | None) -> Template | None:
+    return parse_template(text) if text else None
+
+
+def _retry(retry: Retry | None) -> RetryPolicy:
+    if retry is None:
+        return RetryPolicy()
+    return RetryPolicy(
+        limit=retry.limit,
+        on=frozenset(RetryOn(on) for on in retry.on),
+        backoff=retry.backoff,
+    )
