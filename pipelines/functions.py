@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from pipelines.errors import ExpressionError
-from pipelines.patterns import Glob, Patterns, parse_glob
+from pipelines.globs import Glob, parse_glob
+from pipelines.patterns import Patterns
 from pipelines.values import Comparison, Kind, Value, compare, from_json, kind_of
 
 MAX_MATCHED = 4096
