@@ -15,7 +15,7 @@ from typing import assert_never
 from pipelines.errors import ExpressionError
 from pipelines.functions import SIGNATURES, Argument, call
 from pipelines.names import Names, mistakes
-from pipelines.syntax import (
+from pipelines.nodes import (
     Call,
     Compare,
     Default,
@@ -29,10 +29,10 @@ from pipelines.syntax import (
     Root,
     StepOutput,
     StepStatus,
-    did_you_mean,
-    parse_tree,
     walk,
 )
+from pipelines.suggestions import did_you_mean
+from pipelines.syntax import parse_tree
 from pipelines.values import Kind, Value, boolean_needed, compare, index_mistake, kind_of
 
 __all__ = [

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, fields
 from pipelines.errors import ExpressionError
 from pipelines.events import Manual, PullRequest, Push, Tag
 from pipelines.functions import SIGNATURES, read_glob, read_patterns
-from pipelines.states import RunStatus, State
-from pipelines.syntax import (
+from pipelines.nodes import (
     Call,
     Compare,
     Index,
@@ -22,9 +21,10 @@ from pipelines.syntax import (
     Root,
     StepOutput,
     StepStatus,
-    did_you_mean,
     walk,
 )
+from pipelines.states import RunStatus, State
+from pipelines.suggestions import did_you_mean
 from pipelines.values import (
     Comparison,
     Kind,
@@ -180,8 +180,9 @@ def _misspelled_status(node: Compare) -> Iterator[ExpressionError]:
     for looked, other in ((node.left, node.right), (node.right, node.left)):
         words = _status_words(looked)
         for part in other.items if isinstance(other, ListOf) else (other,):
-            if words and isinstance(part, Literal) and part.value not in words:
-                message, cure = f"no status is `{part.value}`", _nearest(str(part.value), words)
+            word = part.value if isinstance(part, Literal) else None
+            if words and isinstance(word, str) and word not in words:
+                message, cure = f"no status is `{word}`", _nearest(word, words)
                 yield ExpressionError(message, column=part.column, cure=cure)
 
 
