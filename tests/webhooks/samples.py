@@ -58,7 +58,7 @@ def a_push(**changed: object) -> dict[str, object]:
     }
 
 
-def a_pull(action: str = "opened", **changed: object) -> dict[str, object]:
+def a_pull(action: str = "opened", /, **changed: object) -> dict[str, object]:
     """A `pull_request` in the shape of GitHub, Gitea and Forgejo; `changed` goes into the pull."""
     pull = {
         "number": 7,
