@@ -1,0 +1,1 @@
+"""What runs beside a step: restores its workspace, runs it, captures what it left."""
