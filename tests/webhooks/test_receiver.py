@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -25,7 +25,8 @@ from tests.webhooks.samples import (
     headers_for,
 )
 from webhooks.deliveries import Hook, Inbox
-from webhooks.errors import SecretError
+from webhooks.errors import SecretError, SignatureError
+from webhooks.forges.github import GitHub
 from webhooks.forges.registry import all_forges
 from webhooks.memory import MemoryInbox, Refusal
 from webhooks.receiver import UNVERIFIED, Receiver
@@ -208,6 +209,24 @@ def test_no_signature_header_crashes(value: bytes, client: TestClient) -> None:
     headers = {b"content-type": b"application/json", b"x-hub-signature-256": value}
     answer = client.post("/hooks/github/hook-github", content=b"{}", headers=headers)
     assert answer.status_code == 401
+
+
+class Gullible(GitHub):
+    """Takes every signature for good."""
+
+    def verify(
+        self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: float
+    ) -> None:
+        pass
+
+
+def test_an_unknown_hook_stays_shut_even_if_the_decoy_were_guessed(inbox: MemoryInbox) -> None:
+    receiver = Receiver(inbox, {"github": Gullible()}, lambda: NOW)
+    headers = {"x-github-event": "push"}
+    assert receiver.take(Gullible(), "hook-github", headers, body_for("github")).runs
+    for hook_id in ("hook-unknown", "hook-git"):
+        with pytest.raises(SignatureError):
+            receiver.take(Gullible(), hook_id, headers, body_for("github"))
 
 
 class Misconfigured(MemoryInbox):

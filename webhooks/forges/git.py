@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from pipelines.events import Event
 from webhooks import payloads
@@ -111,6 +112,8 @@ def _gathered(found: list[Parsed]) -> Parsed:
                 events.extend(parsed.events)
             case Ignored():
                 reasons.append(parsed.reason)
+            case _:
+                assert_never(parsed)
     if events:
         return Events(tuple(events))
     return Ignored(line("; ".join(reasons), 255) or "push of no ref starts no run")
