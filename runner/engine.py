@@ -1,0 +1,620 @@
+"""The only loop: tells machines what happened, writes it down, and makes the world agree.
+
+Everything that happens arrives as a message in one queue; one thread takes them, so that a run is
+never in two minds. Slow work (git, snapshots, executors) is done by a pool and comes back as a
+message. What a machine wants is acted on only after the journal holds why.
+
+Nothing but the journal must survive a crash: names are a function of (run, step, attempt), starting
+twice is harmless, and what really runs is looked at, never remembered.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, assert_never
+
+from pipelines.errors import IllegalTransition
+from pipelines.machine import Start, Stop, Want
+from pipelines.states import Cause, Outcome, RunStatus, State
+from pipelines.stimuli import (
+    Began,
+    CancelAsked,
+    RerunAsked,
+    RerunMode,
+    StepEnded,
+    StepStarted,
+    StepWaiting,
+    Stimulus,
+    TimePassed,
+)
+from runner.clock import Clock
+from runner.database.commands import Command
+from runner.database.errors import LeaseLost
+from runner.database.words import CommandKind
+from runner.executors.base import AttemptId, Executor, ExecutorError, Phase, Result, Sighting
+from runner.ledger import Ledger, Planned, Writing
+from runner.live import LiveRun, begun_again, ended_early
+from runner.logs import LogBook
+from runner.pool import Pool
+from runner.preparing import Broken, Later, NoRun, Preparation, Prepared, Preparer, Task
+from runner.replanning import Replanner
+from runner.starting import Failed, Started, Starter
+
+log = logging.getLogger("hookline.engine")
+
+CLAIM_EVERY = 2.0
+RENEW_EVERY = 10.0
+PREPARE_TRIES = 5
+"""How often a run is prepared when something that it needs is away, and the seconds between."""
+PREPARE_AGAIN = 5.0
+TIDY_AGAIN = 30.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    attempt: AttemptId
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    run: str
+    found: Preparation
+
+
+@dataclass(frozen=True)
+class _Acted:
+    attempt: AttemptId
+    want: Want
+    came_to: Started | Failed | None
+
+
+@dataclass(frozen=True)
+class _Tidied:
+    run: str
+    worked: bool
+
+
+_Message: TypeAlias = _Look | _Preparation | _Acted | _Tidied | None
+
+
+@dataclass
+class Engine:
+    """Carries runs from accepted to ended; see the module for how.
+
+    `capacity` is how many attempts may run at once, None for as many as are wanted. `announce` is called with the id of every run
+    that changed.
+    """
+
+    ledger: Ledger
+    executor: Executor
+    preparer: Preparer
+    starter: Starter
+    logbook: LogBook
+    clock: Clock
+    pool: Pool
+    replanner: Replanner
+    announce: Callable[[str], None] = lambda _run: None
+    capacity: int | None = None
+    _messages: queue.SimpleQueue[_Message] = field(default_factory=queue.SimpleQueue)
+    _live: dict[str, LiveRun] = field(default_factory=dict)
+    _later: dict[str, float] = field(default_factory=dict)
+    _claimed_at: float = float("-inf")
+    _renewed_at: float = float("-inf")
+    _confused: bool = False
+
+    def __post_init__(self) -> None:
+        """Hear of every attempt of which there is news."""
+        self.executor.listen(lambda attempt: self._messages.put(_Look(attempt)))
+
+    def wake(self) -> None:
+        """Say, from any thread, that the database holds news."""
+        self._messages.put(None)
+
+    def serve(self, stop: threading.Event) -> None:
+        """Turn until told to stop (and woken); what goes wrong is logged, and tried again."""
+        while not stop.is_set():
+            try:
+                wait = self.turn()
+            except Exception:
+                log.exception("a turn of the engine failed; it is tried again")
+                self._confused = True
+                wait = 1.0
+            self._sleep(min(wait, CLAIM_EVERY))
+
+    def _sleep(self, seconds: float) -> None:
+        with suppress(queue.Empty):
+            self._messages.put(self._messages.get(timeout=max(seconds, 0.0)))
+
+    def idle(self) -> bool:
+        """Return whether no run is held: all that were wanted have come to their end."""
+        return not self._live
+
+    def has_messages(self) -> bool:
+        """Return whether something has happened that no turn has taken yet."""
+        return not self._messages.empty()
+
+    def holding(self, run: str) -> LiveRun | None:
+        """Return a run that is held by this engine."""
+        return self._live.get(run)
+
+    def turn(self) -> float:
+        """Take what has happened, write it down, act on it; return the seconds until it is time."""
+        if self._confused:
+            self._forget_all()
+        messages = self._drain()
+        self._keep_leases()
+        if None in messages or self.clock.monotonic() - self._claimed_at >= CLAIM_EVERY:
+            self._claim()
+            self._obey()
+        for message in messages:
+            if message is not None:
+                self._take(message)
+        self._pass_time()
+        self._prepare_waiting()
+        self._act()
+        self._tidy()
+        return self._until_next()
+
+    def _drain(self) -> list[_Message]:
+        messages: list[_Message] = []
+        while True:
+            try:
+                messages.append(self._messages.get_nowait())
+            except queue.Empty:
+                return _without_repeats(messages)
+
+    # Which runs are ours
+
+    def _claim(self) -> None:
+        self._claimed_at = self.clock.monotonic()
+        for run in self.ledger.claim(self.clock.now()):
+            live = LiveRun(run, self.ledger.facts(run))
+            live.replay(self.ledger.history(run.id), self.replanner.plan)
+            self._live[run.id] = live
+            self._find_lost(live)
+
+    def _keep_leases(self) -> None:
+        if self.clock.monotonic() - self._renewed_at < RENEW_EVERY:
+            return
+        self._renewed_at = self.clock.monotonic()
+        for run in self.ledger.renew(list(self._live), self.clock.now()):
+            log.warning("the lease of run %s was lost", run)
+            self._drop(run)
+
+    def _drop(self, run: str) -> None:
+        self._live.pop(run, None)
+        self._later.pop(run, None)
+
+    def _forget_all(self) -> None:
+        """Trust nothing in memory any more: the journal knows."""
+        for run in list(self._live):
+            self._drop(run)
+        self.ledger.let_go()
+        self._claimed_at = float("-inf")
+        self._confused = False
+
+    def _find_lost(self, live: LiveRun) -> None:
+        """Say of attempts that ran before we came, and are nowhere now, that they are lost.
+
+        Those that are somewhere are started again, which takes them up.
+        """
+        for step, want in list(live.machine.wanted().items() if live.machine else ()):
+            attempt = live.attempt(step, want.attempt)
+            running = live.machine is not None and live.machine.steps[step].state is State.RUNNING
+            if running and self._look(attempt).phase is Phase.ABSENT:
+                self._tell(live, [self._lost(attempt)])
+
+    def _lost(self, attempt: AttemptId) -> StepEnded:
+        return StepEnded(
+            at=self.clock.now(),
+            step=attempt.step,
+            attempt=attempt.number,
+            outcome=Outcome.ERROR,
+            cause=Cause.LOST,
+            message="it was running, and is nowhere to be found",
+        )
+
+    # What has happened
+
+    def _take(self, message: _Look | _Preparation | _Acted | _Tidied) -> None:
+        match message:
+            case _Look():
+                self._looked(message.attempt)
+            case _Preparation():
+                self._prepared(message.run, message.found)
+            case _Acted():
+                self._acted(message)
+            case _Tidied():
+                self._tidied(message)
+            case _:
+                assert_never(message)
+
+    def _looked(self, attempt: AttemptId) -> None:
+        live = self._live.get(attempt.run)
+        if live is None or live.machine is None or attempt.step not in live.machine.steps:
+            return
+        told = stimulus_of(attempt, self._look(attempt), self.clock.now())
+        if told is not None and self._tell(live, [told]) and isinstance(told, StepEnded):
+            self.pool.submit(lambda: self._archive(attempt))
+
+    def _look(self, attempt: AttemptId) -> Sighting:
+        try:
+            return self.executor.look(attempt)
+        except ExecutorError as error:
+            log.warning("cannot look at %s: %s", attempt, error)
+            return Sighting(phase=Phase.WAITING, message=str(error))
+
+    def _archive(self, attempt: AttemptId) -> None:
+        try:
+            self.logbook.archive(attempt)
+        except Exception:
+            log.exception("the log of %s of run %s stays where it is", attempt, attempt.run)
+
+    def _obey(self) -> None:
+        for command in self.ledger.commands():
+            live = self._live.get(command.run_id)
+            if live is not None:
+                self._command(live, command)
+
+    def _command(self, live: LiveRun, command: Command) -> None:
+        if live.machine is None:
+            self._command_without_plan(live, command)
+            return
+        if refusal := _refusal(live, command):
+            self._write(live, Writing(run=live.run, done=((command.id, refusal),)))
+            return
+        now = self.clock.now()
+        told: Stimulus = (
+            CancelAsked(at=now, by=command.by)
+            if command.kind is CommandKind.CANCEL
+            else RerunAsked(at=now, mode=RerunMode(command.payload["mode"]), by=command.by)
+        )
+        self._tell(live, [told], done=((command.id, None),))
+
+    def _command_without_plan(self, live: LiveRun, command: Command) -> None:
+        now = self.clock.now()
+        self._later.pop(live.id, None)
+        match command.kind:
+            case CommandKind.CANCEL if not live.ended:
+                by = f" by {command.by}" if command.by else ""
+                writing = ended_early(live, RunStatus.CANCELLED, f"cancelled{by}", now)
+            case CommandKind.RERUN if live.ended:
+                live.tries = 0
+                writing = begun_again(live, now)
+            case _:
+                refusal = "the run has ended" if live.ended else "the run has not ended"
+                self._write(live, Writing(run=live.run, done=((command.id, refusal),)))
+                return
+        self._write(live, replace(writing, done=((command.id, None),)))
+
+    def _pass_time(self) -> None:
+        now = self.clock.now()
+        for live in list(self._live.values()):
+            timer = live.machine.next_timer() if live.machine else None
+            if timer is not None and timer <= now:
+                self._tell(live, [TimePassed(at=now)])
+
+    # Writing down
+
+    def _tell(
+        self,
+        live: LiveRun,
+        told: Sequence[Stimulus],
+        done: tuple[tuple[int, str | None], ...] = (),
+    ) -> bool:
+        """Tell a machine and write it down; return whether it was news."""
+        try:
+            writing = live.tell(told)
+        except IllegalTransition as error:
+            log.exception("run %s cannot go on", live.id)
+            writing = ended_early(live, RunStatus.ERROR, f"internal error: {error}", told[-1].at)
+            live.machine = None
+        if writing is None:
+            if done:
+                self._write(live, Writing(run=live.run, done=done))
+            return False
+        return self._write(live, replace(writing, done=done))
+
+    def _write(self, live: LiveRun, writing: Writing) -> bool:
+        try:
+            self.ledger.record(writing)
+        except LeaseLost:
+            log.warning("run %s belongs to somebody else now", live.id)
+            self._drop(live.id)
+            return False
+        self.announce(live.id)
+        return True
+
+    # From an event to a plan
+
+    def _prepare_waiting(self) -> None:
+        now = self.clock.monotonic()
+        for live in self._live.values():
+            due = self._later.get(live.id, now) <= now
+            if live.machine is None and not live.ended and not live.preparing and due:
+                live.preparing = True
+                self._later.pop(live.id, None)
+                self._submit_preparation(live)
+
+    def _submit_preparation(self, live: LiveRun) -> None:
+        task = Task(run=live.id, repository=live.run.repository_id, event=live.run.event)
+
+        def job() -> None:
+            try:
+                found = self.preparer.prepare(task)
+            except Exception as error:
+                log.exception("run %s cannot be prepared", task.run)
+                found = Broken(f"internal error: {type(error).__name__}: {error}")
+            self._messages.put(_Preparation(task.run, found))
+
+        self.pool.submit(job)
+
+    def _prepared(self, run: str, found: Preparation) -> None:
+        live = self._live.get(run)
+        if live is None or not live.preparing:
+            return
+        live.preparing = False
+        if live.ended:
+            return
+        match found:
+            case Prepared():
+                self._begin(live, found)
+            case NoRun():
+                self.ledger.remove(live.run, found.reason)
+                self._drop(run)
+                self.announce(run)
+            case Broken():
+                live.run = replace(live.run, warnings=found.details)
+                now = self.clock.now()
+                self._write(live, ended_early(live, RunStatus.ERROR, found.reason, now))
+            case Later():
+                self._prepare_later(live, found)
+            case _:
+                assert_never(found)
+
+    def _prepare_later(self, live: LiveRun, found: Later) -> None:
+        live.tries += 1
+        if live.tries >= PREPARE_TRIES:
+            now = self.clock.now()
+            self._write(live, ended_early(live, RunStatus.ERROR, found.reason, now))
+        else:
+            log.warning("run %s is prepared later: %s", live.id, found.reason)
+            wait = PREPARE_AGAIN * 2.0 ** (live.tries - 1)
+            self._later[live.id] = self.clock.monotonic() + wait
+
+    def _begin(self, live: LiveRun, prepared: Prepared) -> None:
+        now = self.clock.now()
+        live.run = replace(
+            live.run,
+            commit=prepared.commit,
+            message=live.run.message or prepared.message,
+            author=live.run.author or prepared.author,
+            source=prepared.source,
+            warnings=prepared.warnings,
+        )
+        planned = live.planned(prepared.plan, self.replanner.payload(prepared.changed), now)
+        writing = live.tell([Began(at=now, source=prepared.source)])
+        if writing is not None:
+            about = Planned(config=prepared.config, source=prepared.source)
+            records = (planned, *writing.records)
+            self._write(live, replace(writing, records=records, planned=about, begun=True))
+
+    # Making the world agree
+
+    def _act(self) -> None:
+        taken = sum(live.slots() for live in self._live.values())
+        for live, want in self._round_robin():
+            if isinstance(want, Start) and not self._runs(live, want):
+                if self.capacity is not None and taken >= self.capacity:
+                    continue
+                taken += 1
+            self._ask(live, want)
+
+    def _round_robin(self) -> Iterable[tuple[LiveRun, Want]]:
+        """Return what is wanted and not yet asked for: of every run the first, then the second."""
+        queues = [
+            [
+                (place, live, want)
+                for place, want in enumerate(live.machine.wanted().values())
+                if want.step not in live.busy and live.asked.get(want.step) != want
+            ]
+            for live in self._live.values()
+            if live.machine is not None
+        ]
+        chosen = sorted((item for waiting in queues for item in waiting), key=lambda item: item[0])
+        return [(live, want) for _, live, want in chosen]
+
+    def _runs(self, live: LiveRun, want: Want) -> bool:
+        machine = live.machine
+        return machine is not None and machine.steps[want.step].state is State.RUNNING
+
+    def _ask(self, live: LiveRun, want: Want) -> None:
+        live.asked[want.step] = want
+        live.busy.add(want.step)
+        attempt = live.attempt(want.step, want.attempt)
+        if isinstance(want, Stop):
+            self.pool.submit(lambda: self._stop(attempt, want))
+            return
+        machine = live.machine
+        assert machine is not None  # noqa: S101 - a run without a plan wants nothing
+        inputs = machine.inputs(want.step)
+        on_conflict = machine.plan.on_conflict
+
+        def job() -> None:
+            came_to = self.starter.start(
+                lambda snapshot: live.order(want.step, want.attempt, snapshot), inputs, on_conflict
+            )
+            self._messages.put(_Acted(attempt, want, came_to))
+
+        self.pool.submit(job)
+
+    def _stop(self, attempt: AttemptId, want: Want) -> None:
+        try:
+            self.executor.stop(attempt)
+        except Exception:
+            log.exception("cannot stop %s of run %s", attempt, attempt.run)
+        self._messages.put(_Acted(attempt, want, None))
+
+    def _acted(self, message: _Acted) -> None:
+        attempt = message.attempt
+        live = self._live.get(attempt.run)
+        if live is None or live.machine is None:
+            return
+        live.busy.discard(attempt.step)
+        match message.came_to:
+            case Failed() as failed:
+                ended = failed.ended(attempt, self.clock.now())
+                self._tell(live, [ended])
+            case Started() as started:
+                self._warn(live, attempt, started.warnings)
+                self._looked(attempt)
+            case None:
+                self._stopped(live, attempt)
+        self._release_slots(live)
+
+    def _warn(self, live: LiveRun, attempt: AttemptId, warnings: Sequence[str]) -> None:
+        fresh = [f"{attempt.step}: {text}" for text in warnings]
+        new = tuple(text for text in fresh if text not in live.run.warnings)
+        if new:
+            live.run = replace(live.run, warnings=(*live.run.warnings, *new))
+            self._write(live, Writing(run=live.run))
+
+    def _stopped(self, live: LiveRun, attempt: AttemptId) -> None:
+        """Look at what was stopped; what never was there has ended by that."""
+        if self._look(attempt).phase is Phase.ABSENT:
+            told = StepEnded(
+                at=self.clock.now(),
+                step=attempt.step,
+                attempt=attempt.number,
+                outcome=Outcome.CANCELLED,
+                cause=Cause.CANCELLED,
+                message="it had not started",
+                ran=False,
+            )
+            self._tell(live, [told])
+        else:
+            self._looked(attempt)
+
+    def _release_slots(self, live: LiveRun) -> None:
+        wanted = live.machine.wanted() if live.machine else {}
+        for step in [step for step in live.asked if step not in wanted]:
+            del live.asked[step]
+
+    # When a run has ended
+
+    def _tidy(self) -> None:
+        now = self.clock.monotonic()
+        for live in list(self._live.values()):
+            self._release_slots(live)
+            held_up = live.busy or live.tidying or live.preparing
+            if live.ended and not held_up and self._later.get(live.id, now) <= now:
+                live.tidying = True
+                self._later.pop(live.id, None)
+                self._submit_tidying(live)
+
+    def _submit_tidying(self, live: LiveRun) -> None:
+        attempts = live.attempts()
+
+        def job() -> None:
+            worked = True
+            try:
+                for attempt in attempts:
+                    self.logbook.archive(attempt)
+                self.executor.forget(live.id, attempts)
+            except Exception:
+                log.exception("run %s could not be tidied up; it is tried again later", live.id)
+                worked = False
+            self._messages.put(_Tidied(live.id, worked))
+
+        self.pool.submit(job)
+
+    def _tidied(self, message: _Tidied) -> None:
+        live = self._live.get(message.run)
+        if live is None:
+            return
+        live.tidying = False
+        if not message.worked:
+            self._later[live.id] = self.clock.monotonic() + TIDY_AGAIN
+        elif live.ended and self.ledger.settle(live.run):
+            self._drop(live.id)
+        else:
+            self._obey()
+
+    def _until_next(self) -> float:
+        now = self.clock.now()
+        timers = [live.machine.next_timer() for live in self._live.values() if live.machine]
+        soonest = min((timer for timer in timers if timer is not None), default=now + CLAIM_EVERY)
+        later = min(self._later.values(), default=float("inf")) - self.clock.monotonic()
+        return max(min(soonest - now, later, CLAIM_EVERY), 0.0)
+
+
+def _without_repeats(messages: Iterable[_Message]) -> list[_Message]:
+    """Look at an attempt once, however often there is news of it."""
+    looks: set[_Look] = set()
+    kept: list[_Message] = []
+    for message in messages:
+        if not isinstance(message, _Look):
+            kept.append(message)
+        elif message not in looks:
+            looks.add(message)
+            kept.append(message)
+    return kept
+
+
+def stimulus_of(attempt: AttemptId, sighting: Sighting, now: float) -> Stimulus | None:
+    """Return what a look at an attempt tells its machine; None if nothing."""
+    match sighting.phase:
+        case Phase.ABSENT:
+            return None
+        case Phase.WAITING:
+            return StepWaiting(
+                at=now, step=attempt.step, attempt=attempt.number, message=sighting.message
+            )
+        case Phase.RUNNING:
+            at = sighting.started_at if sighting.started_at is not None else now
+            return StepStarted(at=at, step=attempt.step, attempt=attempt.number)
+        case Phase.ENDED:
+            return _ended(attempt, sighting.result, now)
+
+
+def _ended(attempt: AttemptId, result: Result | None, now: float) -> StepEnded:
+    if result is None:
+        return StepEnded(
+            at=now,
+            step=attempt.step,
+            attempt=attempt.number,
+            outcome=Outcome.ERROR,
+            cause=Cause.LOST,
+            message="it ended without a result",
+        )
+    return StepEnded(
+        at=result.ended_at,
+        step=attempt.step,
+        attempt=attempt.number,
+        outcome=result.outcome,
+        cause=result.cause,
+        exit_code=result.exit_code,
+        message=result.message,
+        ran=result.started,
+        started_at=result.started_at,
+        snapshot=result.snapshot,
+        outputs=dict(result.outputs),
+        artifacts=tuple(
+            {"path": a.path, "size": a.size, "digest": a.digest} for a in result.artifacts
+        ),
+        warnings=result.warnings,
+    )
+
+
+def _refusal(live: LiveRun, command: Command) -> str | None:
+    machine = live.machine
+    if machine is None:
+        return None
+    if command.kind is CommandKind.CANCEL:
+        return "the run has ended" if live.ended else None
+    return machine.refusal_of_rerun(RerunMode(command.payload["mode"]))

@@ -1,0 +1,312 @@
+"""A running instance: what it needs is opened, engine and reporter are started, HTTP is served."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import uvicorn
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+
+from pipelines import planning
+from pipelines.documents import Limits as FileLimits
+from runner import serverlog
+from runner.api.app import create_app
+from runner.clock import SystemClock
+from runner.database import repositories, runs, tokens
+from runner.database.connection import Database, open_database
+from runner.database.migrations import migrate
+from runner.database.repositories import Repository
+from runner.engine import Engine
+from runner.executors.local import LocalExecutor
+from runner.feed import Feed
+from runner.inbox import DatabaseInbox
+from runner.ledger import Ledger
+from runner.logs import LogBook
+from runner.objects.filesystem import FilesystemStore
+from runner.pool import ThreadPool
+from runner.preparing_git import GitPreparer, Remote
+from runner.replanning import Replanner
+from runner.reporter import Destination, Reporter
+from runner.secrets import Keyring, load_keyring, repository_context
+from runner.services import Services
+from runner.settings_model import Settings
+from runner.starting import Starter
+from runner.tokens import Scope, Token, mint
+from runner.workspace.snapshots import Snapshots
+from webhooks.forges.base import Target
+from webhooks.forges.registry import all_forges
+from webhooks.receiver import Receiver
+
+log = logging.getLogger("hookline")
+
+EMBEDDED = "embedded"
+"""Who holds the runs of a SQLite database: there is only ever one process at it."""
+
+LOCAL_TOKEN = "admin.token"  # noqa: S105 - the name of a file
+_LOCAL_TOKEN_NAME = "local command line"  # noqa: S105 - shown in the list of tokens
+
+
+class AlreadyRunning(Exception):
+    """Another process uses this data folder."""
+
+    code = "already-running"
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(
+            f"another server uses {data}; stop it, or give this one a folder of its own (--data)"
+        )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Everything of an instance but its sockets."""
+
+    services: Services
+    engine: Engine
+    reporter: Reporter
+    app: Starlette
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; steps that run then go on, and are taken up at the next start.
+
+    Raises AlreadyRunning, and what opening the stores raises.
+    """
+    serverlog.set_up(settings)
+    with open_instance(settings) as instance, _at_work(instance):
+        log.info("hookline serves %s (data in %s)", settings.url, settings.data)
+        config = uvicorn.Config(
+            instance.app,
+            host=settings.listen.host,
+            port=settings.listen.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        uvicorn.Server(config).run()
+        log.info("hookline ends; steps that run go on")
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[Instance]:
+    """Open an instance whose engine and reporter stand still, and close it in the end."""
+    with ExitStack() as stack:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(_alone(settings.data))
+        database = open_database(settings.database_url.get_secret_value())
+        stack.callback(database.close)
+        migrate(database)
+        client = stack.enter_context(
+            httpx2.Client(timeout=30.0, follow_redirects=False, headers={"User-Agent": "hookline"})
+        )
+        yield _assemble(settings, database, client, stack)
+
+
+def _assemble(
+    settings: Settings, database: Database, client: httpx2.Client, stack: ExitStack
+) -> Instance:
+    clock = SystemClock()
+    keyring = load_keyring(settings)
+    objects = FilesystemStore(settings.object_folder)
+    logbook = LogBook(settings.data / "spool", objects)
+    snapshots = Snapshots(objects)
+    feed = Feed()
+    executor = LocalExecutor(
+        settings.data / "work",
+        objects=settings.object_folder,
+        logs=logbook,
+        pass_environment=settings.local.pass_environment,
+    )
+    stack.callback(executor.close)
+    pool = ThreadPool(settings.local.concurrency + 4)
+    stack.callback(pool.close)
+    sources = Sources(settings, database, keyring, snapshots)
+    ledger = Ledger(
+        database,
+        clock,
+        _owner(database),
+        base_url=settings.url,
+        status_context=settings.status_context,
+    )
+    ledger.let_go()
+    reporter = Reporter(database, client, clock, sources.destination)
+
+    def changed(run: str) -> None:
+        feed.publish(run)
+        reporter.wake()
+
+    engine = Engine(
+        ledger=ledger,
+        executor=executor,
+        preparer=sources.preparer(),
+        starter=Starter(snapshots, executor),
+        logbook=logbook,
+        clock=clock,
+        pool=pool,
+        replanner=Replanner(ledger.config, plan_limits(settings), file_limits(settings)),
+        announce=changed,
+        capacity=settings.local.concurrency,
+    )
+    services = Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        keyring=keyring,
+        objects=objects,
+        snapshots=snapshots,
+        logbook=logbook,
+        feed=feed,
+        wake=engine.wake,
+    )
+    inbox = DatabaseInbox(database, keyring, clock, settings, engine.wake)
+    receiver = Receiver(inbox, all_forges(), limit=settings.limits.hook_body)
+    return Instance(services, engine, reporter, create_app(services, receiver))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where repositories come from and where their statuses go, with their tokens opened."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    snapshots: Snapshots
+
+    def preparer(self) -> GitPreparer:
+        """Return what prepares runs from the mirrors of this instance."""
+        return GitPreparer(
+            mirrors=self.settings.data / "mirrors",
+            snapshots=self.snapshots,
+            remote_of=self.remote,
+            previous_of=self.previous_source,
+            limits=plan_limits(self.settings),
+            file_limits=file_limits(self.settings),
+        )
+
+    def remote(self, repository_id: int) -> Remote:
+        """Return where a repository is fetched from."""
+        repository = self._repository(repository_id)
+        return Remote(
+            repository.clone_url,
+            token=self._token(repository),
+            allow_http=repository.clone_url.startswith("http://"),
+        )
+
+    def destination(self, repository_id: int) -> Destination:
+        """Return where the statuses of a repository go."""
+        repository = self._repository(repository_id)
+        target = Target(repository.api_url or "", repository.name, self._token(repository) or "")
+        return Destination(
+            all_forges()[repository.forge],
+            target,
+            lambda: self.preparer().mirror(repository_id),
+        )
+
+    def previous_source(self, repository_id: int) -> str | None:
+        """Return the first snapshot of the newest run that has one."""
+        with self.database.read() as tx:
+            recent = runs.page(tx, repository_id, limit=10)
+        return next((run.source for run in recent if run.source is not None), None)
+
+    def _repository(self, repository_id: int) -> Repository:
+        with self.database.read() as tx:
+            repository = repositories.find(tx, repository_id)
+        if repository is None:
+            message = f"repository {repository_id} was removed"
+            raise LookupError(message)
+        return repository
+
+    def _token(self, repository: Repository) -> str | None:
+        if repository.token is None:
+            return None
+        return self.keyring.decrypt(repository.token, repository_context(repository.name))
+
+
+def plan_limits(settings: Settings) -> planning.Limits:
+    """Return what the settings say about plans."""
+    return planning.Limits(
+        timeout=settings.limits.timeout,
+        max_timeout=settings.limits.max_timeout,
+        waiting_timeout=settings.limits.waiting,
+    )
+
+
+def file_limits(settings: Settings) -> FileLimits:
+    """Return what the settings say about pipeline files."""
+    return FileLimits(size=settings.limits.config_file)
+
+
+@contextmanager
+def _at_work(instance: Instance) -> Iterator[None]:
+    """Let engine and reporter work in threads of their own, and give the local user a token."""
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=instance.engine.serve, args=(stop,), name="hookline-engine"),
+        threading.Thread(target=instance.reporter.serve, args=(stop,), name="hookline-reporter"),
+    ]
+    with _local_token(instance.services):
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            instance.engine.wake()
+            instance.reporter.wake()
+            for thread in threads:
+                thread.join()
+
+
+@contextmanager
+def _local_token(services: Services) -> Iterator[None]:
+    """Leave a token in the data folder, so that its owner needs none; revoke it in the end."""
+    now = services.clock.now()
+    text, token = mint(_LOCAL_TOKEN_NAME, [Scope.ADMIN], now)
+    services.database.transact(lambda tx: _replace_local_token(tx, token, now))
+    path = services.settings.data / LOCAL_TOKEN
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        ended = services.clock.now()
+        services.database.transact(lambda tx: tokens.revoke(tx, token.id, ended))
+
+
+def _replace_local_token(tx: Connection, token: Token, now: float) -> None:
+    for old in tokens.listing(tx):
+        if old.name == _LOCAL_TOKEN_NAME:
+            tokens.revoke(tx, old.id, now)
+    tokens.add(tx, token)
+
+
+def _owner(database: Database) -> str:
+    """Return the name under which this process holds runs."""
+    if database.kind == "sqlite":
+        return EMBEDDED
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Keep other servers out of a data folder; the system forgets the lock when a process ends."""
+    with open(data / "server.lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning(data) from error
+        yield

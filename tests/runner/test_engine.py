@@ -1,0 +1,330 @@
+"""The engine carries a run from its delivery to its end, whatever gets in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.states import Cause
+from runner.database import outbox, runs
+from runner.database.connection import Database
+from runner.database.words import CommandKind
+from runner.executors.base import AttemptId
+from runner.executors.fake import Delivery, Verb
+from runner.executors.scripts import error, fail, hang, succeed
+from runner.preparing import Broken, Later, NoRun
+from tests.support.engines import Bench
+
+CHAIN = """
+steps:
+  lint: {run: lint}
+  test: {run: test, needs: lint}
+finally:
+  notify: {run: notify}
+"""
+
+WIDE = """
+steps:
+  a: {run: a}
+  b: {run: b}
+  c: {run: c}
+  join: {run: join, needs: [a, b, c]}
+"""
+
+
+@pytest.fixture
+def bench(database: Database, tmp_path: Path) -> Callable[..., Bench]:
+    def make(text: str = CHAIN, **options: int) -> Bench:
+        return Bench(database, tmp_path, text, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+def test_a_push_becomes_a_run_that_ends_and_is_let_go(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    run = here.push()
+    here.settle()
+    row = here.run(run)
+    assert here.states(run) == {"lint": "success", "test": "success", "notify": "success"}
+    assert (row.status, row.attempt, row.wanted, row.lease_owner) == ("success", 1, False, None)
+    assert row.ended_at is not None
+    assert here.engine.idle()
+    assert [state for state, _ in here.statuses(run)] == ["queued", "running", "success"]
+    assert here.statuses(run)[-1][1].startswith("Success: 3 steps")
+    assert set(here.announced) == {run}
+    assert here.world.called(Verb.FORGET)
+
+
+def test_what_a_step_needs_comes_first_and_each_starts_once(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    run = here.push()
+    here.settle()
+    assert [a.step for a in here.world.called(Verb.START)] == ["lint", "test", "notify"]
+    assert set(here.world.starts.values()) == {1}
+    order = here.world.orders[AttemptId(run, "test", 1)]
+    assert order.command == ("sh", "-e", "-c", "test")
+    assert order.environment["CI_STEP"] == "test"
+    assert order.environment["CI_RUN_URL"] == f"http://ci.test/runs/{run}"
+
+
+def test_a_failure_blocks_what_needs_it_and_names_it_on_the_commit(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.world.script("lint", fail(2))
+    run = here.push()
+    here.settle()
+    assert here.states(run) == {"lint": "failure", "test": "blocked", "notify": "success"}
+    assert here.run(run).status == "failure"
+    assert "lint" in here.statuses(run)[-1][1]
+    assert "exit code 2" in here.statuses(run)[-1][1]
+
+
+def test_capacity_bounds_what_runs_at_once(bench: Callable[..., Bench]) -> None:
+    here = bench(WIDE, capacity=2)
+    for step in "abc":
+        here.world.script(step, hang())
+    run = here.push()
+    here.settle()
+    assert [a.step for a in here.world.living()] == ["a", "b"]
+    assert here.states(run)["c"] == "queued"
+    here.world.release(AttemptId(run, "a", 1))
+    here.settle()
+    assert [a.step for a in here.world.living()] == ["b", "c"]
+
+
+def test_runs_take_turns_for_capacity(bench: Callable[..., Bench]) -> None:
+    here = bench(WIDE, capacity=2)
+    for step in "abc":
+        here.world.script(step, hang())
+    first, second = here.push(1), here.push(2)
+    here.settle()
+    assert sorted(a.run for a in here.world.living()) == sorted([first, second])
+
+
+@pytest.mark.parametrize("delivery", [Delivery.LOST, Delivery.TWICE])
+def test_news_that_is_lost_or_told_twice_changes_nothing(
+    bench: Callable[..., Bench], delivery: Delivery
+) -> None:
+    here = bench()
+    here.world.delivery = delivery
+    run = here.push()
+    here.settle()
+    assert here.run(run).status == "success"
+    assert set(here.world.starts.values()) == {1}
+
+
+def test_cancel_stops_what_runs_and_still_runs_finally(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.CANCEL)
+    here.settle()
+    assert here.states(run) == {"lint": "cancelled", "test": "cancelled", "notify": "success"}
+    assert here.run(run).status == "cancelled"
+    assert here.reasons(run)["test"] == "cancelled by ann"
+    assert here.engine.idle()
+
+
+def test_cancel_before_there_is_a_plan(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.preparer.answers = [Later("git is away")]
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.CANCEL)
+    here.settle()
+    assert (here.run(run).status, here.run(run).reason) == ("cancelled", "cancelled by ann")
+    assert here.statuses(run)[-1][0] == "cancelled"
+    here.ask(run, CommandKind.RERUN, mode="all")
+    here.settle()
+    assert (here.run(run).status, here.run(run).attempt) == ("success", 2)
+
+
+def test_commands_that_come_too_late_are_refused_with_a_reason(
+    bench: Callable[..., Bench], database: Database
+) -> None:
+    here = bench()
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.CANCEL)
+    here.ask(run, CommandKind.RERUN, mode="failed")
+    here.settle()
+    from runner.database import commands
+
+    with database.read() as tx:
+        told = [command.refused for command in commands.of(tx, run)]
+    assert told == ["the run has ended", "no step failed"]
+    assert here.run(run).wanted is False
+
+
+def test_rerun_of_what_failed_keeps_the_rest(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("test", fail(1), succeed())
+    run = here.push()
+    here.settle()
+    assert here.run(run).status == "failure"
+    here.ask(run, CommandKind.RERUN, mode="failed")
+    here.settle()
+    assert (here.run(run).status, here.run(run).attempt) == ("success", 2)
+    assert here.attempts(run) == [
+        ("lint", 1, "success"),
+        ("notify", 1, "success"),
+        ("notify", 2, "success"),
+        ("test", 1, "failure"),
+        ("test", 2, "success"),
+    ]
+    states = [state for state, _ in here.statuses(run)]
+    assert states == ["queued", "running", "failure", "running", "success"]
+
+
+def test_rerun_of_all(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.RERUN, mode="all")
+    here.settle()
+    assert [number for _, number, _ in here.attempts(run)] == [1, 2] * 3
+    assert here.run(run).status == "success"
+
+
+def test_no_pipeline_file_makes_no_run(bench: Callable[..., Bench], database: Database) -> None:
+    here = bench()
+    here.preparer.answers = [NoRun("there is no .ci.yaml at c0ffee")]
+    run = here.push()
+    here.settle()
+    with database.read() as tx:
+        assert runs.find(tx, run) is None
+        assert outbox.of(tx, run) == []
+    assert here.engine.idle()
+
+
+def test_a_broken_pipeline_file_is_an_error_that_the_commit_shows(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.preparer.answers = [Broken(".ci.yaml:3:5: unknown key `need`", ("one", "two"))]
+    run = here.push()
+    here.settle()
+    row = here.run(run)
+    assert (row.status, row.reason) == ("error", ".ci.yaml:3:5: unknown key `need`")
+    assert row.warnings == ("one", "two")
+    assert ".ci.yaml:3:5: unknown key `need`" in here.statuses(run)[-1][1]
+    assert [state for state, _ in here.statuses(run)] == ["queued", "error"]
+
+
+def test_what_is_away_is_waited_for_and_then_given_up(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.preparer.answers = [Later("no answer")] * 4
+    run = here.push()
+    for _ in range(5):
+        here.settle()
+        here.clock.advance(100)
+    here.settle()
+    assert here.run(run).status == "success"
+
+    here.preparer.answers = [Later("no answer")] * 9
+    run = here.push(2)
+    for _ in range(9):
+        here.settle()
+        here.clock.advance(100)
+    assert (here.run(run).status, here.run(run).reason) == ("error", "no answer")
+
+
+def test_a_preparer_that_breaks_ends_the_run_and_not_the_engine(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.preparer.answers = [RuntimeError("boom")]
+    run = here.push()
+    here.settle()
+    assert "boom" in here.run(run).reason
+    again = here.push(2)
+    here.settle()
+    assert here.run(again).status == "success"
+
+
+def test_what_never_started_is_tried_again_by_itself(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", error(Cause.EXECUTOR), succeed())
+    run = here.push()
+    here.settle()
+    assert here.states(run)["lint"] == "retrying"
+    here.clock.advance(10)
+    here.settle()
+    assert here.run(run).status == "success"
+    assert here.attempts(run)[:2] == [("lint", 1, "error"), ("lint", 2, "success")]
+
+
+def test_an_executor_that_refuses_is_an_error_of_ours(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    for _ in range(3):
+        here.world.refuse(Verb.START, "the disk is full")
+    run = here.push()
+    for _ in range(4):
+        here.settle()
+        here.clock.advance(30)
+    assert here.states(run)["lint"] == "error"
+    assert here.reasons(run)["lint"] == "the disk is full"
+
+
+def test_a_server_that_starts_again_takes_up_what_runs(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    assert here.states(run)["lint"] == "running"
+    here.new_engine()
+    here.settle()
+    assert here.states(run)["lint"] == "running"
+    here.world.release(AttemptId(run, "lint", 1))
+    here.settle()
+    assert here.run(run).status == "success"
+    assert set(here.world.starts.values()) == {1}
+
+
+def test_what_ran_and_is_nowhere_is_lost_and_not_run_again(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.world.lose(AttemptId(run, "lint", 1))
+    here.world._forget(AttemptId(run, "lint", 1))
+    here.new_engine()
+    here.settle()
+    assert here.states(run) == {"lint": "error", "test": "blocked", "notify": "success"}
+    assert here.attempts(run)[0] == ("lint", 1, "error")
+
+
+def test_two_engines_never_hold_the_same_run(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    first = here.engine
+    here.owner = "another"
+    here.new_engine()
+    here.settle()
+    assert here.engine.idle()
+    here.clock.advance(31)
+    here.settle()
+    assert here.run(run).lease_owner == "another"
+    here.world.release(AttemptId(run, "lint", 1))
+    first.turn()
+    assert here.run(run).lease_owner == "another"
+    here.settle()
+    assert here.run(run).status == "success"
+    assert set(here.world.starts.values()) == {1}
+
+
+def test_a_step_that_takes_too_long_is_stopped_from_outside(bench: Callable[..., Bench]) -> None:
+    here = bench("steps:\n  slow: {run: x, timeout: 30s}\n")
+    here.world.script("slow", hang())
+    run = here.push()
+    here.settle()
+    here.clock.advance(30 + 10 + 61)
+    here.settle()
+    assert here.states(run) == {"slow": "failure"}
+    assert here.reasons(run)["slow"] == "ran longer than 30 s"
