@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from pipelines.events import Push
 from tests.webhooks.inbox_contract import HOOKS, MAIN, InboxContract
-from tests.webhooks.samples import NOW, a_delivery
+from tests.webhooks.samples import NEW, NOW, a_delivery
 from webhooks.deliveries import Inbox
 from webhooks.errors import InboxUnavailable
 from webhooks.memory import MemoryInbox, Refusal
@@ -15,6 +20,29 @@ class TestMemoryInbox(InboxContract):
     @pytest.fixture
     def inbox(self) -> Inbox:
         return MemoryInbox(HOOKS)
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads change places as often as they can, so that a missing lock shows."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
+def test_many_acts_told_by_many_threads_are_one_run_each() -> None:
+    inbox = MemoryInbox(HOOKS)
+    pushes = [Push(branch=f"b{number}", commit=NEW) for number in range(300)]
+
+    def tell(thread: int) -> None:
+        for push in pushes:
+            inbox.accept(a_delivery(MAIN, f"{thread} {push.branch}", events=(push,)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell, range(8)))
+    assert sorted(run.number for run in inbox.runs) == list(range(1, 301))
 
 
 def test_refusals_can_be_looked_at() -> None:

@@ -285,10 +285,12 @@ def test_following_ends_when_the_stream_is_silent(bench: Bench) -> None:
 
     def lines() -> Iterator[str]:
         yield "one"
-        silence.wait(30)
+        silence.wait(10)
 
+    # 30 s remain when the stream is opened, 0.2 s after its first line.
+    bench.seconds = iter([0.0, 0.0, 0.0, 0.0, 29.8])
     with served(Script([TAKEN], lines)) as server:
-        bench.configure(server.url, wait=0.3)
+        bench.configure(server.url, wait=30)
         told = bench.run()
         silence.set()
     assert told[1:] == ["one", "hookline: still running: http://ci/runs/3"]

@@ -184,6 +184,24 @@ def test_unverified_is_one_answer(
     assert inbox.deliveries == []
 
 
+class Listening(MemoryInbox):
+    """Remembers which hooks it was asked for."""
+
+    asked: tuple[str, ...] = ()
+
+    def hook(self, hook_id: str) -> Hook | None:
+        self.asked += (hook_id,)
+        return super().hook(hook_id)
+
+
+@pytest.mark.parametrize("hook_id", ["a%00b", "x" * 129, "%F0%9F%A6%8A", "a%20b", "a'b"])
+def test_no_store_is_asked_for_what_cannot_be_a_hook(hook_id: str) -> None:
+    inbox = Listening([])
+    headers = headers_for("github", b"{}")
+    answer = client_of(inbox).post(f"/hooks/github/{hook_id}", content=b"{}", headers=headers)
+    assert (answer.status_code, inbox.asked) == (401, ())
+
+
 @pytest.mark.parametrize("hook_id", ["hook-github", "hook-unknown"])
 def test_unsigned_is_answered_the_same(
     hook_id: str, client: TestClient, inbox: MemoryInbox
