@@ -27,7 +27,8 @@ class AgentOrder:
     """An order as the agent reads it, with the places it needs.
 
     `name` is the attempt's name, `objects` the folder of the object store, `workspaces` that of
-    the run's workspaces, `log` the file for the step's log. Times are seconds.
+    the run's workspaces, `log` the file for the step's log, of at most `log_limit` bytes. Times
+    are seconds.
     """
 
     name: str
@@ -40,6 +41,7 @@ class AgentOrder:
     objects: str
     workspaces: str
     log: str
+    log_limit: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -40,11 +40,9 @@ class Signals:
 
     def clear(self) -> None:
         """Forget the signals that came so far; `stopped` stays."""
-        try:
-            while os.read(self._read, 4096):
-                pass
-        except BlockingIOError:
-            pass
+        with suppress(BlockingIOError):
+            while True:
+                os.read(self._read, 4096)
 
     def stop(self) -> None:
         """Act as if SIGTERM had come."""

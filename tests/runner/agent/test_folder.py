@@ -19,6 +19,7 @@ ORDER = AgentOrder(
     objects="/o",
     workspaces="/w",
     log="/l",
+    log_limit=99,
 )
 
 

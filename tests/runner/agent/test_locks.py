@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_worth_nothing(tmp_path: 
     taken: list[int] = []
     waiter = threading.Thread(target=lambda: taken.append(locks.obtain(path)))
     waiter.start()
+    # Give it the time to wait for the old file; had it none, it would take the new one at once.
+    time.sleep(0.2)
     path.unlink()
     os.close(first)
     waiter.join(30)

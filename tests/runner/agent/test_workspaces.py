@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
-from runner.agent import workspaces
+from runner.agent import locks, workspaces
 
 
 def number(workspace: workspaces.Workspace) -> str:
@@ -60,3 +61,17 @@ def test_a_mark_that_cannot_be_written_only_costs_the_workspace(tmp_path: Path) 
 def test_strange_files_beside_them_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "readme").write_text("x")
     assert number(workspaces.take(tmp_path, [])) == "1"
+
+
+def test_one_that_somebody_has_just_taken_is_passed_over(tmp_path: Path) -> None:
+    workspaces.take(tmp_path, []).release("a")
+    other = locks.obtain(tmp_path / "1" / "lock")
+    assert number(workspaces.take(tmp_path, ["a"])) == "2"
+    os.close(other)
+
+
+def test_one_that_changed_since_it_was_seen_idle_is_passed_over(tmp_path: Path) -> None:
+    workspaces.take(tmp_path, []).release(None)
+    assert workspaces._claim(tmp_path / "1") is None
+    assert workspaces._claim(tmp_path / "gone") is None
+    assert not locks.held(tmp_path / "1" / "lock")
