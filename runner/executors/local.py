@@ -24,24 +24,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.states import Cause, Outcome
 from runner.agent import __file__ as agent_package
 from runner.agent import locks
 from runner.agent.folder import AgentOrder, AgentResult, Folder
 from runner.agent.loglines import LARGEST_LOG
-from runner.executors import host, orphans
+from runner.executors import endings, host, orphans
 from runner.executors.base import (
     ABSENT,
-    Artifact,
     AttemptId,
     ExecutorError,
     Listener,
     Order,
     Phase,
-    Result,
     Sighting,
 )
 from runner.executors.removal import remove
@@ -129,8 +125,8 @@ class LocalExecutor:
         """Return what is true of an attempt, and watch it if it lives."""
         folder = self._folder(attempt)
         with self._mutex, _explained(attempt, "looked at"):
-            if (result := _read_result(folder)) is not None:
-                return _ended(result)
+            if (result := endings.read_result(folder)) is not None:
+                return endings.ended(result)
             if locks.held(folder.alive):
                 return self._look_at_living(attempt, folder)
             if not folder.path.is_dir():
@@ -142,7 +138,7 @@ class LocalExecutor:
                 result = self._settle(attempt, folder)
             finally:
                 os.close(alive)
-            return ABSENT if result is None else _ended(result)
+            return ABSENT if result is None else endings.ended(result)
 
     def forget(self, run: str, attempts: Iterable[AttemptId]) -> None:
         """Remove the folders of attempts and the idle workspaces of their run.
@@ -244,7 +240,7 @@ class LocalExecutor:
         The caller holds its lock. If the agent left no result, what it ran is killed and the
         result is put down in its stead, once and for all.
         """
-        if (result := _read_result(folder)) is not None:
+        if (result := endings.read_result(folder)) is not None:
             return result
         started_at, stopped = folder.read_started(), folder.stop.exists()
         if started_at is None and not stopped:
@@ -252,9 +248,9 @@ class LocalExecutor:
         # Process ids come round, so a group is only trusted if this executor saw the agent alive.
         group = folder.read_group() if attempt in self._watches else None
         orphans.kill(f"CI_OUTPUT={folder.output}", group)
-        lost = _lost(started_at, stopped, self._clock())
-        folder.write_result(lost)
-        return lost
+        result = endings.lost(started_at, stopped, self._clock())
+        folder.write_result(result)
+        return result
 
     def _watch(
         self, attempt: AttemptId, folder: Folder, process: subprocess.Popen[bytes] | None
@@ -321,39 +317,3 @@ def _remove_idle(path: Path, lock: Path) -> None:
             remove(path)
         finally:
             os.close(held)
-
-
-def _read_result(folder: Folder) -> AgentResult | None:
-    """Return the result of an attempt; one that a broken disk left unreadable is an error."""
-    try:
-        return folder.read_result()
-    except ValueError as error:
-        return AgentResult(
-            outcome=Outcome.ERROR,
-            cause=Cause.EXECUTOR,
-            message=f"the result of the attempt is damaged: {error}",
-            started=True,
-            ended_at=folder.path.stat().st_mtime,
-        )
-
-
-def _lost(started_at: float | None, stopped: bool, now: float) -> AgentResult:
-    ended = "the agent ended without a result: killed, or the machine restarted"
-    return AgentResult(
-        outcome=Outcome.CANCELLED if stopped else Outcome.ERROR,
-        cause=Cause.CANCELLED if stopped else Cause.LOST,
-        message=f"stopped; {ended}" if stopped else ended,
-        started=started_at is not None,
-        started_at=started_at,
-        ended_at=now,
-    )
-
-
-def _ended(found: AgentResult) -> Sighting:
-    """Return an ended attempt as the engine sees it."""
-    record = asdict(found)
-    record["outcome"] = Outcome(found.outcome)
-    record["cause"] = Cause(found.cause)
-    record["artifacts"] = tuple(Artifact(**artifact) for artifact in found.artifacts)
-    result = Result(**record)
-    return Sighting(phase=Phase.ENDED, started_at=result.started_at, result=result)

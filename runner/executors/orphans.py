@@ -23,15 +23,13 @@ def kill(
     proc: Path = _PROC,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Kill the processes whose environment holds `marker` (`NAME=value`), until none is left.
+    """Kill a process group, if one is given, and then whatever has `marker` in its environment.
 
-    That finds a step's processes wherever they went, and no others even if process ids came
-    round. Without `/proc` (macOS) the process group is killed, if one is given.
+    The marker (`NAME=value`) finds a step's processes wherever they went, and no others even if
+    process ids came round; without `/proc` (macOS) it finds none. Return when none is left.
     """
-    if not proc.is_dir():
-        if group is not None:
-            signal_group(group, SIGKILL)
-        return
+    if group is not None:
+        signal_group(group, SIGKILL)
     for _ in range(_TURNS):
         found = list(_marked(marker.encode(), proc))
         if not found:
