@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 from pipelines.errors import ExpressionError
@@ -115,29 +114,23 @@ class _Views(Mapping[str, StepView]):
         self._step = step
         self._steps = steps
 
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        return visible_groups(self._plan, self._step)
-
     def __getitem__(self, group: str) -> StepView:
-        if group not in self._names:
-            raise KeyError(group)
         members = [self._steps[name] for name in self._plan.groups[group]]
+        if not self._ended(members[0].planned):
+            raise KeyError(group)
         return _view(members, expanded=bool(members[0].planned.matrix))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        ended = (planned for planned in self._plan.steps.values() if self._ended(planned))
+        return iter(dict.fromkeys(planned.group for planned in ended))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(list(iter(self)))
 
-
-def visible_groups(plan: Plan, step: PlannedStep) -> tuple[str, ...]:
-    """Return the names in the file of all steps that have ended when this one's turn comes."""
-    before = plan.graph.before(step.name)
-    if step.kind is StepKind.FINALLY:
-        before |= set(plan.normal)
-    return tuple(dict.fromkeys(s.group for name, s in plan.steps.items() if name in before))
+    def _ended(self, other: PlannedStep) -> bool:
+        """Whether another step has ended when this one's turn comes, whatever the run."""
+        graph_is_over = self._step.kind is StepKind.FINALLY and other.kind is StepKind.NORMAL
+        return graph_is_over or self._plan.graph.comes_before(other.name, self._step.name)
 
 
 def _view(members: list[StepProgress], *, expanded: bool) -> StepView:

@@ -73,8 +73,8 @@ def _of_its_attempts(step: StepProgress) -> Iterator[str]:
         yield f"is {step.state} with live attempts {live}"
     if step.state is State.RUNNING and step.attempts[-1].started_at is None:
         yield "runs without a start"
-    if step.state is State.RETRYING and step.retry_at is None:
-        yield "waits for a retry without a time"
+    if (step.retry_at is not None) is not (step.state is State.RETRYING):
+        yield f"is {step.state} and tries again at {step.retry_at}"
 
 
 def _of_its_want(machine: Machine, step: StepProgress) -> Iterator[str]:

@@ -105,6 +105,7 @@ class Machine:
         self.round = 1
         self.cancelled_by: str | None = None
         self.began_at: float | None = None
+        self.round_began_at: float | None = None
         self.ended_at: float | None = None
         self._open = len(plan.steps)
         self._open_normal = len(plan.normal)
@@ -147,17 +148,10 @@ class Machine:
         with. No need, or none that left anything: the source. A `finally` step that needs no other
         begins with what all the others left.
         """
-        planned = self.plan.steps[step]
-        needs = planned.needs
-        if not needs and planned.kind is StepKind.FINALLY:
-            needs = tuple(
-                name
-                for name in self.plan.graph.sinks
-                if self.plan.steps[name].kind is StepKind.NORMAL
-            )
         found: dict[str, str] = {}
         seen: set[str] = set()
-        todo = list(reversed(needs))
+        # Backwards, because of what comes twice the last place counts.
+        todo = list(self.plan.begins_with(step))
         while todo:
             name = todo.pop()
             if name in seen:
@@ -165,22 +159,21 @@ class Machine:
             seen.add(name)
             attempt = self.steps[name].attempt
             if attempt is not None and attempt.snapshot is not None:
-                found.pop(attempt.snapshot, None)
-                found[attempt.snapshot] = name
+                found.setdefault(attempt.snapshot, name)
             else:
-                todo.extend(reversed(self.plan.steps[name].needs))
+                todo.extend(self.plan.begins_with(name))
         if not found and self.source is not None:
             return (("source", self.source),)
-        return tuple((name, digest) for digest, name in found.items())
+        return tuple((name, digest) for digest, name in reversed(found.items()))
 
-    def refusal_of_rerun(self, mode: RerunMode) -> str | None:
-        """Return why the run cannot be run again so; None if it can."""
-        if self._open:
+    def refusal_of_rerun(self, mode: RerunMode, step: str = "") -> str | None:
+        """Return why the run cannot be run again so (from a step); None if it can."""
+        if self.ended_at is None:
             return "the run has not ended"
-        if mode is RerunMode.FAILED and not any(
-            s.spoiled or s.forgiven for s in self.steps.values()
-        ):
+        if mode is RerunMode.FAILED and not self._failed():
             return "no step failed"
+        if mode is RerunMode.FROM and not self._members(step):
+            return f"there is no step `{step}`"
         return None
 
     def story(self, step: str) -> tuple[str, ...]:
@@ -224,8 +217,10 @@ class Machine:
     def _begin(self, began: Began) -> None:
         if self.began_at is not None:
             return
-        self.began_at = began.at
+        self.began_at = self.round_began_at = began.at
         self.source = began.source
+        if self.cancelled_by is not None:
+            self._stop_all(self.plan.normal, StopReason.CANCEL, self._cancelled(), began.at)
         self._decide(self.plan.steps, began.at)
 
     def _waiting(self, told: StepWaiting) -> None:
@@ -236,46 +231,54 @@ class Machine:
         if attempt.waiting_since is None:
             attempt.waiting_since = told.at
             self._timer(told.at + step.planned.waiting_timeout, told.step)
+        elif attempt.waiting_for == told.message:
+            return
         attempt.waiting_for = told.message
+        self._changed.add(told.step)
         self._note(told.step, f"waiting: {told.message}", told.at)
 
     def _started(self, told: StepStarted) -> None:
         attempt = self._current(told.step, told.attempt)
-        if attempt is None or self.steps[told.step].state is not State.QUEUED:
+        step = self.steps[told.step]
+        if attempt is None or step.state is not State.QUEUED:
             return
         attempt.started_at = told.at
-        self._move(told.step, State.RUNNING, told.at)
-        planned = self.plan.steps[told.step]
-        self._timer(told.at + planned.timeout + planned.grace + OVERDUE, told.step)
+        self._move(told.step, State.RUNNING, told.at, reason=step.reason)
+        limit = step.planned.timeout + step.planned.grace + OVERDUE
+        self._timer(told.at + limit, told.step)
 
     def _ended(self, told: StepEnded) -> None:
         attempt = self._current(told.step, told.attempt)
         if attempt is None:
             return
         step = self.steps[told.step]
-        _close(attempt, told, step)
-        if (delay := self._retry_delay(step, attempt, told)) is not None:
-            step.retries += 1
-            step.retry_at = told.at + delay
-            self._move(told.step, State.RETRYING, told.at, reason=attempt.message)
-            self._timer(step.retry_at, told.step)
+        outcome = _close(attempt, told, step)
+        if (delay := self._retry_delay(step, attempt, told)) is None:
+            self._move(told.step, State(outcome), told.at, reason=attempt.message)
             return
-        assert attempt.outcome is not None  # noqa: S101 - _close has just set it
-        self._move(told.step, State(attempt.outcome), told.at, reason=attempt.message)
+        step.retries += 1
+        self._move(told.step, State.RETRYING, told.at, reason=attempt.message)
+        step.retry_at = told.at + delay
+        self._timer(step.retry_at, told.step)
 
     def _cancel(self, asked: CancelAsked) -> None:
-        if not self._open or self.began_at is None:
+        if not self._open:
             return
         self.cancelled_by = asked.by
-        by = f" by {asked.by}" if asked.by else ""
+        if self.began_at is None:
+            return
         names = self.plan.normal if self._open_normal else self.plan.final
-        self._stop_all(names, StopReason.CANCEL, f"cancelled{by}", asked.at)
+        self._stop_all(names, StopReason.CANCEL, self._cancelled(), asked.at)
+
+    def _cancelled(self) -> str:
+        return f"cancelled by {self.cancelled_by}" if self.cancelled_by else "cancelled"
 
     def _rerun(self, asked: RerunAsked) -> None:
-        if refusal := self.refusal_of_rerun(asked.mode):
+        if refusal := self.refusal_of_rerun(asked.mode, asked.step):
             raise IllegalTransition("the run", self.status, "rerun", (refusal,))
-        again = self._again(asked.mode)
+        again = self._again(asked)
         self.round += 1
+        self.round_began_at = asked.at
         self.cancelled_by = None
         self.ended_at = None
         self._open = len(again)
@@ -331,7 +334,6 @@ class Machine:
 
     def _queue(self, name: str, at: float) -> None:
         step = self.steps[name]
-        step.retry_at = None
         step.attempts.append(Attempt(number=len(step.attempts) + 1, asked_at=at))
         self._move(name, State.QUEUED, at)
 
@@ -346,10 +348,10 @@ class Machine:
             dependents = self.plan.graph.dependents[name]
             for dependent in dependents:
                 self.steps[dependent].unmet -= 1
-            self._decide(dependents, at)
             if self._fails_fast(step):
                 reason = f"fail_fast: `{name}` failed"
                 self._stop_all(self.plan.normal, StopReason.FAIL_FAST, reason, at)
+            self._decide(dependents, at)
             if not self._open_normal and step.planned.kind is StepKind.NORMAL:
                 self._decide(self.plan.final, at)
         if not self._open and self.ended_at is None and self.began_at is not None:
@@ -370,19 +372,32 @@ class Machine:
 
     def _ask_to_stop(self, name: str, why: StopReason, at: float, reason: str = "") -> None:
         step = self.steps[name]
-        if step.stop is None or why is StopReason.CANCEL:
+        if step.stop is None or (why is StopReason.CANCEL and step.stop is not why):
             step.stop = why
             step.reason = reason
             self._note(name, f"stop wanted: {why}", at)
             self._refresh(name)
 
-    def _again(self, mode: RerunMode) -> dict[str, None]:
+    def _again(self, asked: RerunAsked) -> dict[str, None]:
         """Return the steps that run again, in file order."""
-        if mode is RerunMode.ALL:
-            return dict.fromkeys(self.plan.steps)
-        failed = [name for name, s in self.steps.items() if s.spoiled or s.forgiven]
-        chosen = {*failed, *self.plan.graph.after(failed), *self.plan.final}
+        match asked.mode:
+            case RerunMode.ALL:
+                first = tuple(self.plan.steps)
+            case RerunMode.FAILED:
+                first = self._failed()
+            case RerunMode.FROM:
+                first = self._members(asked.step)
+            case _:
+                assert_never(asked.mode)
+        chosen = {*first, *self.plan.graph.after(first), *self.plan.final}
         return {name: None for name in self.plan.steps if name in chosen}
+
+    def _failed(self) -> tuple[str, ...]:
+        return tuple(name for name, step in self.steps.items() if step.spoiled or step.forgiven)
+
+    def _members(self, step: str) -> tuple[str, ...]:
+        """Return the steps that a name means: one of the plan, or all that one of the file became."""
+        return (step,) if step in self.steps else self.plan.groups.get(step, ())
 
     def _reset(self, name: str, again: Mapping[str, None], at: float) -> None:
         step = self.steps[name]
@@ -411,7 +426,7 @@ class Machine:
         blameless = end is RetryOn.ERROR and not told.ran and attempt.cause not in _HOPELESS
         if blameless and step.retries < AGAIN.limit:
             return AGAIN.delay(step.retries)
-        if end in policy.on and step.retries < policy.limit:
+        if policy.covers(end, attempt.exit_code) and step.retries < policy.limit:
             return policy.delay(step.retries)
         return None
 
@@ -424,7 +439,8 @@ class Machine:
         self._note(name, f"{step.state} -> {state}{': ' + reason if reason else ''}", at)
         step.state = state
         step.reason = reason
-        step.stop = None if state is not State.RUNNING else step.stop
+        step.retry_at = None
+        step.stop = step.stop if state is State.RUNNING else None
         if state.terminal:
             step.ended_at = at
             step.tainted = step.spoiled or self._tainted_before(step)
@@ -448,7 +464,9 @@ class Machine:
 
     def _current(self, name: str, number: int) -> Attempt | None:
         """Return the attempt that is being told of; None if it is over and done with."""
-        step = self.steps[name]
+        step = self.steps.get(name)
+        if step is None:
+            raise IllegalTransition(name, "no step of the plan", f"attempt {number}", ())
         if number > len(step.attempts):
             raise IllegalTransition(name, step.state, f"attempt {number}", self.story(name))
         attempt = step.attempt
@@ -471,8 +489,6 @@ class Machine:
     def _verdict(self, names: Iterable[str]) -> RunStatus:
         steps = [self.steps[name] for name in names]
         spoiled = {step.state for step in steps if step.spoiled}
-        if self.cancelled_by is not None and State.CANCELLED in spoiled:
-            return RunStatus.CANCELLED
         for state in (State.FAILURE, State.ERROR, State.CANCELLED):
             if state in spoiled:
                 return RunStatus(state)
@@ -480,27 +496,33 @@ class Machine:
         return RunStatus.WARNING if forgiven else RunStatus.SUCCESS
 
 
-def _close(attempt: Attempt, told: StepEnded, step: StepProgress) -> None:
-    """Write down how an attempt ended; what it was stopped for outranks what it says of itself."""
+def _close(attempt: Attempt, told: StepEnded, step: StepProgress) -> Outcome:
+    """Write down how an attempt ended and return its outcome.
+
+    What it was stopped for outranks what it says of itself, unless it succeeded all the same.
+    """
     attempt.ended_at = told.at
     attempt.started_at = told.started_at if told.started_at is not None else attempt.started_at
-    attempt.outcome, attempt.cause, attempt.message = told.outcome, told.cause, told.message
+    attempt.outcome = told.outcome
+    attempt.cause, attempt.message = told.cause, told.message
     attempt.exit_code = told.exit_code
     attempt.snapshot = told.snapshot
     attempt.outputs = told.outputs
     attempt.artifacts = told.artifacts
     attempt.warnings = told.warnings
-    planned = step.planned
-    if told.outcome is not Outcome.SUCCESS:
-        match step.stop:
-            case StopReason.TIMEOUT:
-                attempt.outcome, attempt.cause = Outcome.FAILURE, Cause.TIMEOUT
-                attempt.message = f"ran longer than {format_duration(planned.timeout)}"
-            case StopReason.WAITING:
-                attempt.outcome, attempt.cause = Outcome.ERROR, Cause.WAITING
-                waited = format_duration(planned.waiting_timeout)
-                attempt.message = f"waited longer than {waited}: {attempt.waiting_for}"
-            case StopReason.CANCEL | StopReason.FAIL_FAST:
-                attempt.message = step.reason or attempt.message
-            case None:
-                pass
+    if told.outcome is Outcome.SUCCESS:
+        return told.outcome
+    match step.stop:
+        case StopReason.TIMEOUT:
+            attempt.outcome, attempt.cause = Outcome.FAILURE, Cause.TIMEOUT
+            attempt.message = f"ran longer than {format_duration(step.planned.timeout)}"
+        case StopReason.WAITING:
+            attempt.outcome, attempt.cause = Outcome.ERROR, Cause.WAITING
+            waited = format_duration(step.planned.waiting_timeout)
+            attempt.message = f"waited longer than {waited}: {attempt.waiting_for}"
+        case StopReason.CANCEL | StopReason.FAIL_FAST:
+            attempt.outcome, attempt.cause = Outcome.CANCELLED, Cause.CANCELLED
+            attempt.message = step.reason
+        case None:
+            pass
+    return attempt.outcome

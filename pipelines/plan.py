@@ -39,11 +39,19 @@ class RetryPolicy:
 
     limit: int = 0
     on: frozenset[RetryOn] = frozenset()
+    exit_codes: frozenset[int] = frozenset()
     backoff: float = 5.0
 
+    def covers(self, end: RetryOn, exit_code: int | None) -> bool:
+        """Return whether a step is tried again after such an end, if there are tries left."""
+        return end in self.on or (end is RetryOn.FAILURE and exit_code in self.exit_codes)
+
     def delay(self, retries: int) -> float:
-        """Return the seconds to wait before the next try, after `retries` of them: it doubles."""
-        return min(self.backoff * 2.0**retries, 300.0)
+        """Return the seconds to wait before the next try, after `retries` of them.
+
+        They double with each, up to five minutes (or `backoff` itself, if that is longer).
+        """
+        return min(self.backoff * 2.0**retries, max(self.backoff, 300.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +116,17 @@ class Plan:
     def final(self) -> tuple[str, ...]:
         """The `finally` steps, in file order."""
         return tuple(n for n, step in self.steps.items() if step.kind is StepKind.FINALLY)
+
+    def begins_with(self, step: str) -> tuple[str, ...]:
+        """Return the steps whose workspaces a step begins with, in the order in which they merge.
+
+        They are its needs; a `finally` step without any begins with what the whole graph left.
+        """
+        planned = self.steps[step]
+        if planned.kind is StepKind.FINALLY and not planned.needs:
+            return self._ends
+        return planned.needs
+
+    @cached_property
+    def _ends(self) -> tuple[str, ...]:
+        return tuple(n for n in self.graph.sinks if self.steps[n].kind is StepKind.NORMAL)

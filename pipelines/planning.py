@@ -29,6 +29,7 @@ class Limits:
     grace: float = 10.0
     max_grace: float = 300.0
     steps: int = 10_000
+    needs: int = 250_000
 
 
 def plan(
@@ -39,14 +40,10 @@ def plan(
 ) -> Plan:
     """Return the plan that a checked config gives for an event that changed these paths.
 
-    Raises PlanError when it has more steps than are allowed.
+    Raises PlanError when it has more steps, or needs between them, than are allowed.
     """
     limits = limits or Limits()
-    expansions = _expansions(config)
-    total = sum(len(names) for names in expansions.values())
-    if total > limits.steps:
-        message = f"the plan has {total} steps, more than the {limits.steps} allowed"
-        raise PlanError(message)
+    expansions = _expansions(config, limits)
     steps = {
         made.name: made
         for kind, group, step in _written(config)
@@ -68,15 +65,29 @@ def _written(config: Config) -> Iterator[tuple[StepKind, str, Step]]:
         yield StepKind.FINALLY, name, step
 
 
-def _expansions(config: Config) -> dict[str, dict[str, Combination]]:
+def _expansions(config: Config, limits: Limits) -> dict[str, dict[str, Combination]]:
     """For every name in the file: the names it becomes, each with its combination."""
     found: dict[str, dict[str, Combination]] = {}
+    steps = 0
     for _, name, step in _written(config):
         if step.matrix is None:
             found[name] = {name: {}}
         else:
             found[name] = {f"{name} ({label(c)})": c for c in step.matrix.combinations()}
+        steps += len(found[name])
+        _refuse_beyond("steps", steps, limits.steps)
+    size = {name: len(names) for name, names in found.items()}
+    needs = sum(
+        size[name] * size[need] for _, name, step in _written(config) for need in step.needs
+    )
+    _refuse_beyond("needs between its steps", needs, limits.needs)
     return found
+
+
+def _refuse_beyond(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        message = f"the plan has {count} {what} or more, at most {limit} are allowed"
+        raise PlanError(message)
 
 
 def _expand(
@@ -132,6 +143,7 @@ def _retry(retry: Retry | None) -> RetryPolicy:
         return RetryPolicy()
     return RetryPolicy(
         limit=retry.limit,
-        on=frozenset(RetryOn(on) for on in retry.on),
+        on=frozenset(RetryOn(end) for end in retry.on if not end.isdigit()),
+        exit_codes=frozenset(int(end) for end in retry.on if end.isdigit()),
         backoff=retry.backoff,
     )

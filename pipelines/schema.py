@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from pipelines.durations import parse_duration
 from pipelines.errors import ExpressionError
-from pipelines.matrix import Matrix
+from pipelines.matrix import LIMIT, Matrix
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -78,6 +78,15 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _retry_end(end: object) -> str:
+    known = ("failure", "error", "timeout")
+    code = isinstance(end, str) and re.fullmatch(r"[1-9][0-9]{0,2}", end) and int(end) <= 255
+    if not isinstance(end, str) or not (end in known or code):
+        cure = "use `failure`, `error`, `timeout` or an exit code from 1 to 255"
+        raise wrong("this is no end of a step", cure)
+    return end
+
+
 def _relative(pattern: str) -> str:
     if pattern.startswith("/") or ".." in pattern.split("/"):
         cure = "write it relative to the workspace, without `..`"
@@ -109,7 +118,19 @@ OutputName = Annotated[
         _named(VARIABLE, "name of an output", "use letters, digits and `_`, not first a digit")
     ),
 ]
-Glob = Annotated[str, AfterValidator(_relative)]
+Glob = Annotated[Text, AfterValidator(_relative)]
+RetryEnd = Annotated[
+    str,
+    PlainValidator(_retry_end),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["failure", "error", "timeout"]},
+                {"type": "integer", "minimum": 1, "maximum": 255},
+            ]
+        }
+    ),
+]
 Environment: TypeAlias = dict[Variable, Text]
 
 _ListOf = BeforeValidator(_listed, json_schema_input_type=str | list[str])
@@ -213,14 +234,21 @@ def _values(axis: str, value: object) -> tuple[str, ...]:
         raise wrong(f"the axis `{axis}` needs a list of one value or more", cure)
     if len(set(listed)) < len(listed):
         raise wrong(f"the axis `{axis}` has a value twice", "leave each value there once")
-    return tuple(listed)
+    return tuple(_no_nul(value) for value in listed)
 
 
 def _combinations(key: str, value: object) -> tuple[Mapping[str, str], ...]:
     rows = value if isinstance(value, list) else [value]
+    if len(rows) > LIMIT:
+        raise wrong(
+            f"`{key}` has {len(rows)} rows, more than the {LIMIT} allowed", "leave some out"
+        )
     for row in rows:
-        if not isinstance(row, Mapping) or not all(isinstance(v, str) for v in row.values()):
+        held = row if isinstance(row, Mapping) else {}
+        if not held or not all(isinstance(v, str) for v in held.values()):
             raise wrong(f"`{key}` holds a list of combinations", "write `- {axis: value}`")
+        for axis, named in held.items():
+            _values(axis, named)
     return tuple(rows)
 
 
@@ -230,8 +258,9 @@ class Retry(Model):
     limit: Annotated[int, Field(ge=0, le=10)] = Field(
         default=2, description="How many tries there may be after the first."
     )
-    on: Annotated[list[Literal["failure", "error", "timeout"]], _ListOf] = Field(
-        default=["error"], description="After which ends: `failure`, `error`, `timeout`."
+    on: Annotated[list[RetryEnd], _ListOf] = Field(
+        default=["error"],
+        description="After which ends: `failure`, `error`, `timeout`, or exit codes such as `75`.",
     )
     backoff: Seconds = Field(
         default=5.0, description="How long to wait before the second try; doubled for each next."

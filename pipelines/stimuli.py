@@ -82,16 +82,21 @@ class RerunMode(StrEnum):
 
     ALL = "all"
     FAILED = "failed"
+    FROM = "from"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RerunAsked:
-    """Somebody wants an ended run to run again, wholly or what failed and what follows from it."""
+    """Somebody wants an ended run to run again: all of it, or some steps and what follows from them.
+
+    Those are the ones that failed or, with the mode FROM, `step`: a name of the plan or the file.
+    """
 
     kind: ClassVar[str] = "rerun"
 
     at: float
     mode: RerunMode
+    step: str = ""
     by: str = ""
 
 
