@@ -47,6 +47,7 @@ bench: setup ## Measure, each figure against a baseline of the same run
 
 docs: setup ## Write the pages that are made from the code
 	$(BIN)/python -m runner.cli.reference
+	$(BIN)/python -m runner.documentation
 
 setup: $(SYNCED) ## Make the virtual environment
 
