@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipelines import reference
+from runner import settings
 
 PAGES = Path("docs")
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "settings.md": {"settings": settings.reference},
     "ci-yaml.md": {
         "keys": reference.keys,
         "variables": reference.variables,

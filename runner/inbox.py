@@ -28,7 +28,7 @@ from runner.secrets import Keyring, SecretError, hook_context
 from runner.settings_model import Settings
 from webhooks.deliveries import Delivery, Hook, Receipt, RunRef
 from webhooks.errors import InboxUnavailable
-from webhooks.statuses import describe
+from webhooks.statuses import context_of, describe
 
 UNTRUSTED = (
     "pull requests from forks do not run as processes of this machine; "
@@ -147,10 +147,19 @@ class DatabaseInbox:
 
     @staticmethod
     def _known(tx: Connection, repository_id: int, event: Event) -> str | None:
-        """Return the id of the run that an earlier telling of this act made."""
+        """Return the id of the run that an earlier telling of this act made.
+
+        The key of an older act is free again once the ref has been elsewhere.
+        """
         key = _event_key(event)
         run = runs.keyed(tx, repository_id, key) if key else None
-        return run.id if run else None
+        if run is None:
+            return None
+        newest = runs.newest_of_ref(tx, repository_id, event.kind, event.ref)
+        if newest is not None and newest.id != run.id:
+            runs.forget_key(tx, run.id)
+            return None
+        return run.id
 
     def _new_run(self, tx: Connection, repository_id: int, event: Event) -> Run:
         """Write a queued run, and its pending status, which is held until there is a plan."""
@@ -179,7 +188,7 @@ class DatabaseInbox:
             run_id=run.id,
             repository_id=run.repository_id,
             commit=run.commit,
-            context=self._settings.status_context,
+            context=context_of(self._settings.status_context, run.event),
             state=RunStatus.QUEUED,
             description=describe(RunStatus.QUEUED),
             url=self._address(run),

@@ -16,6 +16,7 @@ from pipelines.variables import RunFacts
 from runner.clock import Clock
 from runner.database import attempts, commands, journal, outbox, repositories, runs, steps
 from runner.database.connection import Database
+from webhooks.statuses import context_of
 
 LEASE = 30.0
 """Seconds for which a run is held without a word of its holder."""
@@ -165,7 +166,7 @@ class Ledger:
             run_id=run.id,
             repository_id=run.repository_id,
             commit=run.commit,
-            context=self.status_context,
+            context=context_of(self.status_context, run.event),
             state=report.state,
             description=report.description,
             url=report.url,

@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from runner.executors.host import PASSED
 from runner.quantities import parse_duration, parse_size
 
 
@@ -65,8 +66,9 @@ class Local(_Group):
     """How steps run as processes of this machine."""
 
     pass_environment: Names = Field(
-        default=("PATH", "LANG", "LC_ALL", "TZ"),
-        description="Variables of the server's own environment that steps may see.",
+        default=PASSED,
+        description="Globs of the variables of the server's own environment that steps may see; "
+        "`HOOKLINE_*` never are.",
     )
     allow_untrusted: bool = Field(
         default=False,

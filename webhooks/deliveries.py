@@ -88,8 +88,9 @@ class Inbox(Protocol):
         """Keep a delivery and make the runs it asks for, in one transaction.
 
         A forge id seen before on this hook gives the receipt of the first time, marked as a
-        duplicate. An event whose `pipelines.events.key_of` was seen before on this hook leads to
-        the run of the first time; an empty key is never seen before.
+        duplicate. An event with the `pipelines.events.key_of` of the newest act on its ref leads to
+        that act's run; an empty key is never told before. A ref that went elsewhere in between and
+        came back is another act.
         """
         ...
 

@@ -42,7 +42,7 @@ class MemoryInbox:
         self._address = address
         self._follow = follow
         self._receipts: dict[tuple[str, str], Receipt] = {}
-        self._acts: dict[tuple[str, str], RunRef] = {}
+        self._acts: dict[tuple[str, str, str], tuple[str, RunRef]] = {}
         self._numbers: dict[str, int] = {}
         self._lock = Lock()
 
@@ -81,12 +81,12 @@ class MemoryInbox:
         )
 
     def _run_of(self, hook: Hook, event: Event) -> RunRef:
-        act = (hook.id, key_of(event))
-        if act in self._acts:
-            return self._acts[act]
+        place, key = (hook.id, event.kind, event.ref), key_of(event)
+        last_key, last = self._acts.get(place, ("", None))
+        if last is not None and key and key == last_key:
+            return last
         run = self._new_run(hook, event)
-        if act[1]:
-            self._acts[act] = run
+        self._acts[place] = (key, run)
         return run
 
     def _new_run(self, hook: Hook, event: Event) -> RunRef:

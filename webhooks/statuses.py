@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from pipelines.events import Event, PullRequest
 from pipelines.states import RunStatus, State
 from webhooks.forges.base import StatusState
 from webhooks.texts import line
@@ -26,6 +27,15 @@ _UNSUCCESSFUL = (State.FAILURE, State.ERROR)
 def state_of(run_status: RunStatus) -> StatusState:
     """Return what a commit status says for a run's status."""
     return _STATES[run_status]
+
+
+def context_of(base: str, event: Event) -> str:
+    """Return under which name a run's status stands on its commit.
+
+    A pull request has a name of its own: its head is often pushed as well, and the one result must
+    not hide the other.
+    """
+    return f"{base}/pull-request" if isinstance(event, PullRequest) else base
 
 
 def describe(

@@ -104,6 +104,17 @@ def keyed(tx: Connection, repository_id: int, event_key: str) -> Run | None:
     return first(tx, _SELECT.where(here), Run)
 
 
+def newest_of_ref(tx: Connection, repository_id: int, kind: str, ref: str) -> Run | None:
+    """Return the newest run that an event of this kind made of a ref."""
+    here = (runs.c.repository_id == repository_id) & (runs.c.kind == kind) & (runs.c.ref == ref)
+    return first(tx, _SELECT.where(here).order_by(runs.c.number.desc()).limit(1), Run)
+
+
+def forget_key(tx: Connection, run_id: str) -> None:
+    """Let another run have the event key of this one."""
+    tx.execute(update(runs).where(runs.c.id == run_id).values(event_key=None))
+
+
 def documents(tx: Connection, run_id: str) -> Documents | None:
     """Return a run's documents, None if there is no such run."""
     query = select(runs.c.config, runs.c.plan).where(runs.c.id == run_id)

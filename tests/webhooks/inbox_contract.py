@@ -84,6 +84,16 @@ class InboxContract:
         assert ids(first) != ids(second)
         assert not second.duplicate
 
+    def test_a_ref_that_went_away_and_came_back_is_another_act(self, inbox: Inbox) -> None:
+        back = Push(branch="main", commit=OLD, before=NEW, forced=True)
+        first = inbox.accept(a_delivery(MAIN, "there", events=(PUSH,)))
+        inbox.accept(a_delivery(MAIN, "back", events=(back,)))
+        again = inbox.accept(a_delivery(MAIN, "there again", events=(PUSH,)))
+        assert ids(again) != ids(first)
+        assert not again.duplicate
+        told = inbox.accept(a_delivery(MAIN, "told twice", events=(PUSH,)))
+        assert ids(told) == ids(again)
+
     def test_hooks_do_not_share_ids_or_acts(self, inbox: Inbox) -> None:
         first = inbox.accept(a_delivery(MAIN, "one"))
         other = inbox.accept(a_delivery(OTHER, "one"))

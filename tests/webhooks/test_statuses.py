@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.events import PullRequest, Push
 from pipelines.states import RunStatus, State
 from webhooks.forges.base import StatusState
-from webhooks.statuses import describe, lasting, state_of
+from webhooks.statuses import context_of, describe, lasting, state_of
 
 SEVEN = {State.SUCCESS: 7}
 
@@ -116,3 +117,16 @@ def test_descriptions(
 )
 def test_lasting(seconds: float, expected: str) -> None:
     assert lasting(seconds) == expected
+
+
+def test_a_pull_request_has_a_context_of_its_own() -> None:
+    pull = PullRequest(
+        number=1,
+        action="opened",
+        branch="main",
+        source_branch="x",
+        commit="c",
+        ref="refs/pull/1/head",
+    )
+    assert context_of("ci", pull) == "ci/pull-request"
+    assert context_of("ci", Push(branch="main", commit="c")) == "ci"
