@@ -238,9 +238,28 @@ class Engine:
         live = self._live.get(attempt.run)
         if live is None or live.machine is None or attempt.step not in live.machine.steps:
             return
-        told = stimulus_of(attempt, self._look(attempt), self.clock.now())
+        sighting = self._look(attempt)
+        told = stimulus_of(attempt, sighting, self.clock.now())
+        if sighting.phase is Phase.ABSENT and self._should_be_there(live, attempt):
+            told = self._vanished(attempt)
         if told is not None and self._tell(live, [told]) and isinstance(told, StepEnded):
             self.pool.submit(lambda: self._archive(attempt))
+
+    def _should_be_there(self, live: LiveRun, attempt: AttemptId) -> bool:
+        """Return whether the executor took an attempt, and nobody asked it to end."""
+        asked = Start(attempt.step, attempt.number)
+        return live.asked.get(attempt.step) == asked and attempt.step not in live.busy
+
+    def _vanished(self, attempt: AttemptId) -> StepEnded:
+        return StepEnded(
+            at=self.clock.now(),
+            step=attempt.step,
+            attempt=attempt.number,
+            outcome=Outcome.ERROR,
+            cause=Cause.EXECUTOR,
+            message="it was handed over, and was gone before its command could run",
+            ran=False,
+        )
 
     def _look(self, attempt: AttemptId) -> Sighting:
         try:
@@ -402,7 +421,11 @@ class Engine:
         if writing is not None:
             about = Planned(config=prepared.config, source=prepared.source)
             records = (planned, *writing.records)
-            self._write(live, replace(writing, records=records, planned=about, begun=True))
+            everything = live.all_steps()
+            self._write(
+                live,
+                replace(writing, records=records, steps=everything, planned=about, begun=True),
+            )
 
     # Making the world agree
 

@@ -14,6 +14,7 @@ from pipelines.stimuli import Stimulus
 from pipelines.variables import RunFacts, variables
 from runner.database.journal import JournalRecord
 from runner.database.runs import Run
+from runner.database.steps import Step
 from runner.executors.base import AttemptId, Order
 from runner.ledger import Report, Writing
 from runner.projection import attempt_rows, culprit_of, step_rows
@@ -119,6 +120,11 @@ class LiveRun:
             attempts=tuple(attempt_rows(self.id, machine, changed)),
             report=self.report(heard[-1].at) if shown else None,
         )
+
+    def all_steps(self) -> tuple[Step, ...]:
+        """Return the rows of all steps, those included to which nothing has happened yet."""
+        machine = self._machine()
+        return tuple(step_rows(self.id, machine, machine.steps))
 
     def planned(self, plan: Plan, payload: dict[str, Any], at: float) -> JournalRecord:
         """Take up a plan; return the journal's record of it."""

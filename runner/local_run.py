@@ -201,7 +201,8 @@ def _open(
     clock = SystemClock()
     database = open_database(f"sqlite:///{folder / 'run.db'}")
     stack.callback(database.close)
-    metadata.create_all(database.engine)
+    with database.write() as tx:
+        metadata.create_all(tx)
     objects = FilesystemStore(folder / "objects", durable=False)
     snapshots = Snapshots(objects)
     logbook = LogBook(folder / "spool", objects)

@@ -128,6 +128,7 @@ def _assemble(
         objects=settings.object_folder,
         logs=logbook,
         pass_environment=settings.local.pass_environment,
+        log_limit=settings.limits.log,
     )
     stack.callback(executor.close)
     pool = ThreadPool(settings.local.concurrency + 4)

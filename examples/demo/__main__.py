@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.cli.show import described
+
 PROJECT = Path(__file__).parent / "project"
 HOOKLINE = str(Path(sys.executable).with_name("hookline"))
 NAME = "acme/words"
@@ -204,23 +206,18 @@ def edit(here: Stage, old: str, new: str) -> None:
 
 def watch(here: Stage, number: int, expected: str) -> None:
     """Show a run's graph whenever it changes, until it has ended as it should."""
-    shown = ""
-    for _ in range(600):
+    shown: list[str] = []
+    for _ in range(1200):
         run = here.run(number)
-        drawn = here.hookline("show", f"{NAME}#{number}") if run else ""
-        if drawn != shown and _states(drawn) != _states(shown):
-            print(indented(drawn))
-            shown = drawn
+        states = [step["state"] for step in run.get("steps", [])]
+        if states and states != shown:
+            print("\n".join(f"  {line}" for line in described(run, time.time(), 100)), end="\n\n")
+            shown = states
         if run and run["ended_at"] is not None:
             break
-        time.sleep(0.2)
+        time.sleep(0.1)
     if not run or run["status"] != expected:
         sys.exit(f"run {number} should be a {expected}: {json.dumps(run, indent=1)}")
-
-
-def _states(drawn: str) -> str:
-    """Return a drawing without what changes by itself as time passes."""
-    return "".join(character for character in drawn if not character.isdigit())
 
 
 def tell_how(here: Stage, *, keep: bool) -> None:
