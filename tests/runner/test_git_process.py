@@ -86,6 +86,14 @@ def test_a_command_that_does_not_listen_to_reason_is_killed(tmp_path: Path) -> N
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
+def test_a_child_that_outlives_its_parent_is_killed_too(tmp_path: Path) -> None:
+    stubborn = "trap '' TERM; while :; do sleep 1; done"
+    script = f'sh -c "{stubborn}" & echo $! > {tmp_path}/child; wait'
+    with pytest.raises(TimedOut):
+        commands(timeout=0.5).run("verb", script)
+    assert not is_alive(int((tmp_path / "child").read_text()))
+
+
 def test_a_conversation_asks_and_hears() -> None:
     with commands().talk("verb", "while read line; do echo got $line; done") as talk:
         for word in (b"one", b"two"):

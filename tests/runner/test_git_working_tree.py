@@ -142,8 +142,15 @@ def test_nothing_of_the_repositorys_own_is_run(tmp_path: Path) -> None:
     }
     for key, value in settings.items():
         run_git("config", key, value, at=top)
+    signed = run_git("cat-file", "commit", "HEAD", at=top).replace(
+        b"\n\n", b"\ngpgsig -----BEGIN PGP SIGNATURE-----\n -----END PGP SIGNATURE-----\n\n", 1
+    )
+    oid = run_git("hash-object", "-w", "-t", "commit", "--stdin", at=top, listen_to=signed)
+    (top / ".git" / "refs" / "heads" / "main").write_bytes(oid)
     tree = WorkingTree(top)
-    assert tree.head() is not None
+    head = tree.head()
+    assert head is not None
+    assert (head.id, head.message) == (oid.decode().strip(), "start")
     assert tree.files() == (".gitattributes", "a")
     assert not witness.exists()
 
