@@ -38,8 +38,9 @@ from runner.git_names import (
     decode_path,
     own_ref,
 )
-from runner.git_objects import CommitInfo, Objects, TreeEntry
+from runner.git_objects import CommitInfo, Objects
 from runner.git_process import Commands, Finished
+from runner.workspace.source import TreeEntry
 
 __all__ = ["OLDEST_GIT", "CommitInfo", "Identity", "Mirror", "WorkingTree", "check_version"]
 

@@ -13,21 +13,12 @@ from itertools import islice
 from runner.git_errors import CommandFailed, CommitGone, FileTooLarge, NotAFile
 from runner.git_names import check_commit, check_path, decode_path
 from runner.git_process import BrokeOff, Commands, Conversation
+from runner.workspace.source import TreeEntry
 
 _FILE_MODES = (0o100644, 0o100755)
 # 50 object ids and their line ends are less than 4096 bytes, the smallest pipe there is.
 _WINDOW = 50
 _COMMIT_FORMAT = "format:%H%x00%an%x00%ct%x00%B"
-
-
-@dataclass(frozen=True)
-class TreeEntry:
-    """A file, symlink or submodule in a commit."""
-
-    path: str
-    mode: int
-    oid: str
-    size: int | None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from runner.git_errors import (
     NotARepository,
     PushFailed,
 )
-from runner.git_objects import TreeEntry
+from runner.workspace.source import TreeEntry
 from tests.support.loopback import LoopbackServer, QuietHandler, serving
 from tests.support.repositories import (
     FIRST_MOMENT,
