@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
@@ -46,19 +47,20 @@ _WANTED = {
     "dict_type": ("a mapping", "write `key: value` lines below it"),
     "model_type": ("a mapping", "write `key: value` lines below it"),
     "int_parsing": ("a whole number", "write for example `2`"),
+    "int_parsing_size": ("a whole number", "write for example `2`"),
     "int_type": ("a whole number", "write for example `2`"),
 }
 
 
-def of_validation(error: ValidationError) -> tuple[Complaint, ...]:
-    """Return what pydantic found, in words for the author of the file."""
-    return tuple(_complaint(detail) for detail in error.errors(include_url=False))
+def of_validation(error: ValidationError) -> Iterator[Complaint]:
+    """Yield what pydantic found, in words for the author of the file."""
+    return map(_complaint, error.errors(include_url=False))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `did you mean …?` for the nearest known name, or the names there are."""
-    names = list(known)
-    if close := get_close_matches(name, names, n=1, cutoff=0.6):
+    names = list(islice(known, 500))
+    if close := get_close_matches(name[:100], names, n=1, cutoff=0.6):
         return f"did you mean `{close[0]}`?"
     if not names:
         return "there is none"
@@ -79,15 +81,18 @@ def _complaint(detail: Any) -> Complaint:
         return _wanted(loc, kind, detail["input"])
     if kind == "too_short":
         return Complaint(loc, "empty", f"`{loc[-1]}` is empty", "name at least one step")
-    if kind in ("literal_error", "enum"):
+    if kind == "enum":
         expected = detail["ctx"]["expected"].replace("'", "`")
         return Complaint(loc, "value", f"`{detail['input']}` is not known here", f"use {expected}")
-    return Complaint(loc, "value", detail["msg"].lower(), "see the reference of `.ci.yaml`")
+    message = f"`{loc[-1]}` is not as it should be"
+    return Complaint(
+        loc, "value", message, detail["msg"].lower().replace("input should", "it must")
+    )
 
 
 def _unknown_key(loc: Loc) -> Complaint:
     *above, key = loc
-    model = _BY_PATH.get(_generalised(tuple(above)), schema.Config)
+    model = _BY_PATH[_generalised(tuple(above))]
     known = [field.alias or name for name, field in model.model_fields.items()]
     return Complaint(
         (*loc, KEY), "unknown-key", f"unknown key `{key}`", did_you_mean(str(key), known)
@@ -102,9 +107,9 @@ def _generalised(loc: Loc) -> Loc:
 
 def _wanted(loc: Loc, kind: str, held: object) -> Complaint:
     what, cure = _WANTED[kind]
-    key = next((str(part) for part in reversed(loc) if isinstance(part, str)), "the file")
+    key = next((f"`{part}`" for part in reversed(loc) if isinstance(part, str)), "the file")
     has = "is empty" if held is None else f"holds {_shape(held)}"
-    return Complaint(loc, "type", f"`{key}` {has} where {what} is wanted", cure)
+    return Complaint(loc, "type", f"{key} {has} where {what} is wanted", cure)
 
 
 def _shape(held: object) -> str:

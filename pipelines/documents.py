@@ -31,12 +31,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a file may be before it is refused; aliases count with what they stand for."""
+    """How large a file may be before it is refused, and how many of its mistakes are told.
+
+    `size` counts bytes, `nodes` values; aliases count with what they stand for.
+    """
 
     size: int = 4 * 1024 * 1024
     nodes: int = 1_000_000
     depth: int = 32
     aliases: int = 64
+    mistakes: int = 100
 
 
 def nearest(places: Mapping[Loc, Place], loc: Loc) -> Place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, assert_never
 
 
 class Trust(StrEnum):
@@ -119,6 +119,8 @@ def key_of(event: Event) -> str:
             return f"pull_request {event.number} {event.branch} {event.commit}"
         case Manual():
             return ""
+        case _:
+            assert_never(event)
 
 
 def to_record(event: Event) -> dict[str, Any]:

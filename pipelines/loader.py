@@ -8,8 +8,10 @@ as written (`3.10` is text, so is `on`); only an empty value, `~` and `null` mea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import yaml
@@ -24,9 +26,18 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
     "\ud800-\udfff\ufffe\uffff]"
 )
+
+_YAML_CURES = {
+    "end of stream": "close the quote",
+    "escape": "write the character itself, or use single quotes",
+    "YAML document": "remove the line that begins with `%`",
+    "expected": "check the indentation and the `:` of this line and the one before",
+    "mapping values": "check the indentation and the `:` of this line and the one before",
+    "cannot start": "put the text in quotes",
+}
 
 
 def load(
@@ -41,13 +52,14 @@ def load(
         text = _decode(content, limits)
         tree = _Builder(limits).build(text)
     except _Refusal as refusal:
-        raise ConfigError((_at(refusal, path, content),)) from None
+        raise ConfigError((_refused(refusal, path, content, limits),)) from None
     try:
         config = schema.parse({} if tree is None else tree)
     except ValidationError as error:
-        raise _config_error(complaints.of_validation(error), text, path, limits) from None
-    if found := checks.check(config):
-        raise _config_error(found, text, path, limits)
+        found = complaints.of_validation(error)
+        raise ConfigError(_mistakes(found, text, path, limits)) from None
+    if mistakes := _mistakes(checks.check(config), text, path, limits):
+        raise ConfigError(mistakes)
     return config
 
 
@@ -56,65 +68,81 @@ class _Refusal(Exception):
 
     def __init__(self, code: str, message: str, cure: str, position: Position) -> None:
         super().__init__(message)
-        self.code, self.message, self.cure, self.position = code, message, cure, position
+        self.mistake = Mistake(code=code, message=message, cure=cure, position=position)
 
 
-def _at(refusal: _Refusal, path: str, content: bytes | str) -> Mistake:
-    if isinstance(content, bytes):
-        content = content.decode("utf-8", "replace")
-    return Mistake(
-        code=refusal.code,
-        message=refusal.message,
-        cure=refusal.cure,
-        path=path,
-        position=refusal.position,
-        text=_line(content, refusal.position),
-    )
-
-
-def _config_error(
-    found: tuple[complaints.Complaint, ...], text: str, path: str, limits: Limits
-) -> ConfigError:
+def _mistakes(
+    found: Iterable[complaints.Complaint], text: str, path: str, limits: Limits
+) -> tuple[Mistake, ...]:
+    """Return what was found in a text, each with its place, in the order of the file."""
+    told = list(islice(found, limits.mistakes + 1))
+    if not told:
+        return ()
     builder = _Builder(limits, places={})
     builder.build(text)
     places = builder.places or {}
-    mistakes = [_mistake(complaint, places, text, path) for complaint in found]
-    return ConfigError(tuple(sorted(mistakes, key=lambda mistake: mistake.position or (0, 0))))
+    located = [(_where(complaint, places), complaint) for complaint in told[: limits.mistakes]]
+    located.sort(key=itemgetter(0))
+    mistakes = [Mistake(c.code, c.message, c.cure, path, where) for where, c in located]
+    if len(told) > limits.mistakes:
+        message = f"there are more mistakes than these {limits.mistakes}"
+        mistakes.append(Mistake("more", message, "correct these first", path, located[-1][0]))
+    lines = text.split("\n")
+    return tuple(_shown(mistake, lines) for mistake in mistakes)
 
 
-def _mistake(
-    complaint: complaints.Complaint, places: dict[Loc, Place], text: str, path: str
-) -> Mistake:
+def _where(complaint: complaints.Complaint, places: dict[Loc, Place]) -> Position:
     place = nearest(places, complaint.loc)
-    position = place.start if complaint.column is None else place.column(complaint.column)
-    return Mistake(
-        code=complaint.code,
-        message=complaint.message,
-        cure=complaint.cure,
-        path=path,
+    return place.start if complaint.column is None else place.column(complaint.column)
+
+
+def _refused(refusal: _Refusal, path: str, content: bytes | str, limits: Limits) -> Mistake:
+    start = content[: limits.size]
+    text = _unified(start if isinstance(start, str) else start.decode("utf-8", "replace"))
+    return _shown(replace(refusal.mistake, path=path), text.split("\n"))
+
+
+def _shown(mistake: Mistake, lines: list[str]) -> Mistake:
+    """Return a mistake fit for a line of a terminal, with its own line of the file."""
+    position = _inside(mistake.position or Position(1, 1), lines)
+    return replace(
+        mistake,
+        message=_one_line(mistake.message),
+        cure=_one_line(mistake.cure),
         position=position,
-        text=_line(text, position),
+        text=_INVISIBLE.sub("\ufffd", lines[position.line - 1][:200]),
     )
 
 
-def _line(text: str, position: Position) -> str:
-    lines = text.split("\n", position.line)
-    line = lines[position.line - 1] if position.line <= len(lines) else ""
-    return _INVISIBLE.sub("\ufffd", line.rstrip("\r"))[:200]
+def _one_line(text: str) -> str:
+    plain = _INVISIBLE.sub("\ufffd", re.sub(r"[\t\n\r]+", " ", text[:400]))
+    return plain + "…" if len(text) > 400 else plain
+
+
+def _inside(position: Position, lines: list[str]) -> Position:
+    """Return a position, or the end of the file where the parser means a line that is not there."""
+    if position.line > len(lines):
+        return Position(len(lines), len(lines[-1]) + 1)
+    return position
+
+
+def _unified(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _decode(content: bytes | str, limits: Limits) -> str:
-    if len(content) > limits.size:
-        message = f"the file has {len(content)} bytes, more than the {limits.size} allowed"
+    size = len(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
+    if size > limits.size:
+        message = f"the file has {size} bytes, more than the {limits.size} allowed"
         raise _Refusal("too-large", message, "make it smaller", Position(1, 1))
     if isinstance(content, bytes):
         try:
             content = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            position = _position(error.object[: error.start].decode("utf-8"))
+            position = _position(_unified(error.object[: error.start].decode("utf-8")))
             message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
             raise _Refusal("encoding", message, "save the file as UTF-8", position) from None
-    text = content.removeprefix("\ufeff")
+    text = _unified(content)
     if found := _INVISIBLE.search(text):
         message = f"an invisible character, U+{ord(found[0]):04X}"
         position = _position(text[: found.start()])
@@ -131,23 +159,16 @@ def _events(text: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        position = _marked(mark) if mark else Position(1, 1)
-        problem = (error.problem or error.context or "it cannot be read").strip()
-        raise _Refusal(
-            "yaml",
-            f"this is not YAML: {problem}",
-            _yaml_cure(problem, _line(text, position)),
-            position,
-        ) from None
+        lines = text.split("\n")
+        position = _inside(_marked(error.problem_mark), lines)
+        cure = _yaml_cure(str(error.problem), lines[position.line - 1])
+        raise _Refusal("yaml", f"this is not YAML: {error.problem}", cure, position) from None
 
 
 def _yaml_cure(problem: str, line: str) -> str:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "indent with spaces, not tabs"
-    if "expected" in problem or "mapping values" in problem:
-        return "check the indentation and the `:` of this line and the one before"
-    return "put the text in quotes"
+    return next((cure for part, cure in _YAML_CURES.items() if part in problem), "use quotes")
 
 
 def _marked(mark: Any) -> Position:
@@ -174,7 +195,6 @@ class _Builder:
         self.places = places
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Tree, int]] = {}
-        self._opened: set[str] = set()
         self._nodes = 0
         self._aliases = 0
         self._documents = 0
@@ -210,7 +230,7 @@ class _Builder:
             raise _Refusal("documents", message, "keep one document", _marked(event.start_mark))
 
     def _scalar(self, event: Any) -> None:
-        self._check_tag(event, plain="!")
+        self._check_tag(event)
         if self._wants_key():
             self._key(event)
             return
@@ -218,11 +238,11 @@ class _Builder:
         self._count(1, event)
         self._note(event)
         if event.anchor:
-            self._anchor(event, value, 1)
+            self._anchors[event.anchor] = (value, 1)
         self._add(value, 1)
 
     def _open(self, event: Any, value: dict[str, Tree] | list[Tree]) -> None:
-        self._check_tag(event, plain="!")
+        self._check_tag(event)
         if self._wants_key():
             message = "a list or mapping stands where a key is wanted"
             raise _Refusal("key", message, "use a plain word as key", _marked(event.start_mark))
@@ -231,14 +251,13 @@ class _Builder:
             raise _Refusal("depth", message, "nest less deeply", _marked(event.start_mark))
         self._count(1, event)
         self._note(event)
-        if event.anchor:
-            self._opened.add(event.anchor)
+        # Until it is closed it has no value, and what had its name before must not stand for it.
+        self._anchors.pop(event.anchor, None)
         self._stack.append(_Open(value, self._loc(), event.anchor))
 
     def _close(self) -> None:
         done = self._stack.pop()
         if done.anchor:
-            self._opened.discard(done.anchor)
             self._anchors[done.anchor] = (done.value, done.size)
         self._add(done.value, done.size)
 
@@ -250,16 +269,13 @@ class _Builder:
         if self._aliases > self._limits.aliases:
             message = f"more than {self._limits.aliases} aliases"
             raise _Refusal("aliases", message, "write some of them out", position)
-        if event.anchor in self._opened or event.anchor not in self._anchors:
+        if event.anchor not in self._anchors:
             message = f"the alias `*{event.anchor}` has nothing before it to stand for"
             raise _Refusal("aliases", message, f"define `&{event.anchor}` before it", position)
         value, size = self._anchors[event.anchor]
         self._count(size, event)
         self._note(event)
         self._add(value, size)
-
-    def _anchor(self, event: Any, value: Tree, size: int) -> None:
-        self._anchors[event.anchor] = (value, size)
 
     def _wants_key(self) -> bool:
         if not self._stack:
@@ -275,7 +291,8 @@ class _Builder:
             cure = "write the keys out, or use `defaults`"
             raise _Refusal("merge-key", "merge keys (`<<`) are not read", cure, position)
         if not event.style and name in _NULLS:
-            raise _Refusal("key", "there is no key before the `:`", "give it a name", position)
+            message = f"`{name}` means nothing, so it is no key" if name else "there is no key"
+            raise _Refusal("key", message, "write a name, in quotes if need be", position)
         if name in top.keys:
             first = top.keys[name]
             message = f"`{name}` stands here a second time, first in line {first.line}"
@@ -309,8 +326,8 @@ class _Builder:
         top.size += size
         if isinstance(top.value, list):
             top.value.append(value)
-        elif top.key is not None:
-            top.value[top.key] = value
+        else:
+            top.value[str(top.key)] = value
             top.key = None
 
     def _count(self, size: int, event: Any) -> None:
@@ -319,8 +336,8 @@ class _Builder:
             message = f"more than {self._limits.nodes} values, aliases counted in full"
             raise _Refusal("nodes", message, "make it smaller", _marked(event.start_mark))
 
-    def _check_tag(self, event: Any, plain: str) -> None:
-        if event.tag is not None and event.tag != plain:
+    def _check_tag(self, event: Any) -> None:
+        if event.tag not in (None, "!"):
             message = f"the tag `{event.tag}` is not read"
             cure = "remove it; put text in quotes"
             raise _Refusal("tag", message, cure, _marked(event.start_mark))

@@ -525,4 +525,6 @@ def _close(attempt: Attempt, told: StepEnded, step: StepProgress) -> Outcome:
             attempt.message = step.reason
         case None:
             pass
+        case _:
+            assert_never(step.stop)
     return attempt.outcome

@@ -43,18 +43,18 @@ def _named(pattern: re.Pattern[str], what: str, cure: str) -> Callable[[str], st
 
 
 def _boolean(value: object) -> bool:
-    if value not in (True, False, "true", "false"):
+    if value not in ("true", "false"):
         raise wrong("this is neither true nor false", "write `true` or `false`")
-    return value in (True, "true")
+    return value == "true"
 
 
 def _seconds(value: object) -> float:
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
+    if not isinstance(value, str):
         raise wrong("this is no duration", "write for example `90s`, `30m` or `1h30m`")
     try:
         seconds = parse_duration(value)
     except ExpressionError as error:
-        raise wrong(error.message, error.cure or "write for example `90s` or `30m`") from error
+        raise wrong(error.message, error.cure) from error
     if seconds <= 0:
         raise wrong("a duration must be longer than nothing", "write for example `30m`")
     return seconds
@@ -125,15 +125,19 @@ RetryEnd = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"enum": ["failure", "error", "timeout"]},
+                {"type": "string", "enum": ["failure", "error", "timeout"]},
                 {"type": "integer", "minimum": 1, "maximum": 255},
             ]
         }
     ),
 ]
-Environment: TypeAlias = dict[Variable, Text]
+Written = Annotated[Text, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+"""Text that needs no quotes: an editor takes `3.10` for a number, the loader does not."""
+
+Environment: TypeAlias = dict[Variable, Written]
 
 _ListOf = BeforeValidator(_listed, json_schema_input_type=str | list[str])
+_EndsOf = BeforeValidator(_listed, json_schema_input_type=RetryEnd | list[RetryEnd])
 
 
 class Model(BaseModel):
@@ -172,23 +176,12 @@ class PullRequestTrigger(Model):
     )
 
 
-def _nothing_means_all(value: object) -> object:
-    return {} if value is None else value
-
-
-_OrNull = BeforeValidator(_nothing_means_all)
-
-
 class Triggers(Model):
     """Which events make a run; an event that is not named makes none."""
 
-    push: Annotated[PushTrigger, _OrNull] | None = Field(
-        default=None, description="Pushes to branches."
-    )
-    tag: Annotated[TagTrigger, _OrNull] | None = Field(default=None, description="Pushes of tags.")
-    pull_request: Annotated[PullRequestTrigger, _OrNull] | None = Field(
-        default=None, description="Pull requests."
-    )
+    push: PushTrigger | None = Field(default=None, description="Pushes to branches.")
+    tag: TagTrigger | None = Field(default=None, description="Pushes of tags.")
+    pull_request: PullRequestTrigger | None = Field(default=None, description="Pull requests.")
 
 
 def _triggers(value: object) -> object:
@@ -214,8 +207,6 @@ class Defaults(Model):
 
 def _matrix(value: object) -> object:
     """Accept axes beside `include` and `exclude`; each axis may be one value or a list."""
-    if isinstance(value, Matrix):
-        return value
     if not isinstance(value, Mapping):
         raise wrong("a matrix maps names to lists of values", 'write `python: ["3.11", "3.12"]`')
     axes = {k: _values(k, v) for k, v in value.items() if k not in ("include", "exclude")}
@@ -258,7 +249,7 @@ class Retry(Model):
     limit: Annotated[int, Field(ge=0, le=10)] = Field(
         default=2, description="How many tries there may be after the first."
     )
-    on: Annotated[list[RetryEnd], _ListOf] = Field(
+    on: Annotated[list[RetryEnd], _EndsOf] = Field(
         default=["error"],
         description="After which ends: `failure`, `error`, `timeout`, or exit codes such as `75`.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from pipelines.events import Event, Manual, PullRequest, Push, Tag
 from pipelines.patterns import Patterns
@@ -35,6 +36,8 @@ def refusal(on: Triggers, event: Event, changed: Sequence[str] | None) -> str | 
             )
         case Manual():
             return None
+        case _:
+            assert_never(event)
 
 
 def _not_named(event: Event) -> str:

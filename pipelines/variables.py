@@ -66,8 +66,8 @@ def variables(
         "CI_TAG": event.tag if isinstance(event, Tag) else "",
         "CI_PULL_REQUEST": str(pull_request.number) if pull_request else "",
         "CI_SOURCE_BRANCH": pull_request.source_branch if pull_request else "",
-        "CI_COMMIT_MESSAGE": event.message[:4096].replace("\0", ""),
-        "CI_COMMIT_AUTHOR": event.author.replace("\0", ""),
+        "CI_COMMIT_MESSAGE": _cut(event.message),
+        "CI_COMMIT_AUTHOR": event.author,
         "CI_REPOSITORY": facts.repository,
         "CI_RUN_URL": facts.url,
     }
@@ -75,9 +75,19 @@ def variables(
         found["CI_RUN_STATUS"] = run_status
     for axis, value in step.matrix.items():
         found[f"CI_MATRIX_{variable_name(axis)}"] = value
-    return found
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _cut(text: str) -> str:
+    """Return the first 4 KiB of a text, never half a character."""
+    return text.encode("utf-8", "replace")[:4096].decode("utf-8", "ignore")
+
+
+def _plain(text: str) -> str:
+    """Return a text without what no environment can hold: NUL and halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def variable_name(axis: str) -> str:
-    """Return the part of a variable's name that stands for an axis: `python-version` gives `PYTHON_VERSION`."""
+    """Return how a variable names an axis: `python-version` gives `PYTHON_VERSION`."""
     return re.sub(r"[^A-Z0-9]", "_", axis.upper())

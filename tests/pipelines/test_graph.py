@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.graph import Graph, find_cycle, unknown_needs
+from tests.pipelines.counting import steps
 
 Needs = Mapping[str, Sequence[str]]
 
@@ -124,3 +125,24 @@ def test_against_the_definitions(needs: Needs) -> None:
 
 def _reach(needs: Needs, name: str) -> set[str]:
     return {n for need in needs[name] for n in {need, *_reach(needs, need)}}
+
+
+@given(acyclic())
+def test_comes_before_is_before(needs: Needs) -> None:
+    graph = Graph(needs)
+    for later in needs:
+        assert {first for first in needs if graph.comes_before(first, later)} == graph.before(later)
+
+
+def test_of_several_cycles_the_one_with_the_earliest_step_is_found() -> None:
+    needs = {"x": ["d"], "a": ["b"], "b": ["a"], "c": ["d"], "d": ["c"]}
+    assert find_cycle(needs) == ("b", "a")
+    assert find_cycle({"free": [], "self": ["self"], **needs}) == ("self",)
+
+
+def test_looking_for_a_cycle_takes_twice_as_long_in_a_graph_twice_as_large() -> None:
+    def chain(size: int) -> Needs:
+        return {f"s{n}": [f"s{n - 1}"] if n else [] for n in reversed(range(size))}
+
+    small, large = chain(500), chain(1000)
+    assert steps(lambda: find_cycle(large)) < 2.5 * steps(lambda: find_cycle(small))
