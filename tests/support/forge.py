@@ -176,6 +176,11 @@ class FakeForge:
         with self._changed:
             self._faults.extend([fault] * times)
 
+    def calm(self) -> None:
+        """Let nothing go wrong any more."""
+        with self._changed:
+            self._faults.clear()
+
     def wait_for(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
         """Wait until something is true of the forge; raise `TimeoutError` after some seconds."""
         with self._changed:

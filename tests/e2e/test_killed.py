@@ -1,0 +1,76 @@
+"""A server that is killed while a run goes on: the next one carries it to its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.servers import Server, states, step, wait_for
+from tests.e2e.test_plain_git import Checkout
+
+
+def test_a_step_that_runs_is_taken_up_and_not_started_twice(server: Server, tmp_path: Path) -> None:
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    checkout = Checkout(server)
+    checkout.push(
+        {
+            ".ci.yaml": f"""
+steps:
+  first: {{run: "echo first >> {ran}"}}
+  slow:
+    needs: first
+    run: |
+      echo "slow $CI_ATTEMPT" >> {ran}
+      while [ ! -e {go} ]; do sleep 0.1; done
+      echo done waiting
+  last: {{needs: slow, run: "echo last >> {ran}"}}
+"""
+        },
+        "-o",
+        "ci.nowait",
+    )
+    run = wait_for("run", lambda: server.runs("acme/demo"))[0]
+    wait_for("slow step", lambda: states(server.run(run["id"])).get("slow") == "running")
+    server.kill()
+    server.start()
+    assert states(server.run(run["id"])) == {
+        "first": "success",
+        "slow": "running",
+        "last": "pending",
+    }
+    go.touch()
+    ended = server.ended(run["id"])
+    assert ended["status"] == "success"
+    assert ran.read_text().splitlines() == ["first", "slow 1", "last"]
+    assert server.cli("logs", "acme/demo#1", "slow").strip().endswith("done waiting")
+
+
+def test_what_ended_while_no_server_was_there_is_picked_up(server: Server, tmp_path: Path) -> None:
+    go, over = tmp_path / "go", tmp_path / "over"
+    checkout = Checkout(server)
+    pipeline = f"""
+steps:
+  slow:
+    outputs: [x]
+    run: |
+      while [ ! -e {go} ]; do sleep 0.1; done
+      echo x=42 >> "$CI_OUTPUT"
+      touch {over}
+  next: {{needs: slow, env: {{X: "${{{{ steps.slow.outputs.x }}}}"}}, run: "echo got $X"}}
+"""
+    checkout.push({".ci.yaml": pipeline}, "-o", "ci.nowait")
+    run = wait_for("run", lambda: server.runs("acme/demo"))[0]
+    wait_for("slow step", lambda: states(server.run(run["id"])).get("slow") == "running")
+    server.kill()
+    go.touch()
+    wait_for("end of the step", over.exists)
+    server.start()
+    ended = server.ended(run["id"])
+    assert ended["status"] == "success"
+    assert step(ended, "slow")["outputs"] == {"x": "42"}
+    assert "got 42" in server.cli("logs", "acme/demo#1", "next")
+
+
+def test_a_second_server_is_kept_out(server: Server) -> None:
+    told = server.cli("serve", check=False)
+    assert "another server uses" in told
+    assert "Traceback" not in told
