@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,14 +125,14 @@ def report(watch: Stopwatch) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure as the command line says, and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--changed", type=float, default=0.01, help="part of the files")
     parser.add_argument("--repeat", type=int, default=3, help="the best time counts")
     parser.add_argument("--durable", action="store_true", help="wait for the disk, as no tar does")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     dice = random.Random(1)
     watch = Stopwatch()
     sizes: dict[str, int] = {}
