@@ -123,10 +123,15 @@ class GitPreparer:
 
 
 def _changed(mirror: Mirror, event: Event, commit: str) -> tuple[str, ...] | None:
+    """Return the paths that an event changed, None where that cannot be known."""
     match event:
-        case Push(before=str() as before):
+        case Push(before=str() as before, forced=False):
             return mirror.changed_paths(before, commit)
-        case PullRequest(base=str() as base):
+        case PullRequest(base=str() as base, branch=branch):
+            try:
+                mirror.fetch(f"refs/heads/{branch}", base)
+            except GitError:
+                return None
             return mirror.changed_paths(base, commit)
         case _:
             return None

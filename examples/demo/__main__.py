@@ -207,6 +207,7 @@ def edit(here: Stage, old: str, new: str) -> None:
 def watch(here: Stage, number: int, expected: str) -> None:
     """Show a run's graph whenever it changes, until it has ended as it should."""
     shown: list[str] = []
+    run: dict[str, Any] = {}
     for _ in range(1200):
         run = here.run(number)
         states = [step["state"] for step in run.get("steps", [])]

@@ -226,7 +226,7 @@ def test_a_wrong_member_of_a_list_is_told_as_the_list(tmp_path: Path) -> None:
     write(tmp_path, "[local]\npass_environment = ['A', 5]\n")
     found = problems({}, tmp_path)
     assert list(found) == ["local.pass_environment"]
-    assert found["local.pass_environment"].cure == "for example PATH,LANG,LC_ALL,TZ"
+    assert found["local.pass_environment"].cure.startswith("for example PATH,HOME,")
 
 
 def test_two_keys_are_one_too_many(tmp_path: Path) -> None:

@@ -57,7 +57,15 @@ def postgres_server(binaries: Path) -> Iterator[str]:
 
 def _make_cluster(binaries: Path, folder: Path, account: str | None) -> None:
     """Run initdb; PostgreSQL refuses to be run by root, so another account does it then."""
-    command = [binaries / "initdb", "-D", folder / "data", "-U", "hookline", "-A", "trust"]
+    command: list[str | Path] = [
+        binaries / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "hookline",
+        "-A",
+        "trust",
+    ]
     options = ["-E", "UTF8", "--no-locale", "--no-sync"]
     subprocess.run(
         [*command, *options], user=account, cwd=folder, check=True, stdout=subprocess.DEVNULL
