@@ -73,10 +73,14 @@ class PackDamaged(_PackError):
 
 
 class _PlaceError(WorkspaceError):
-    """Something is wrong with a place in the working directory; `path` is relative to it."""
+    """Something is wrong with a place in the working directory; `path` is relative to it.
+
+    `errno` is what the system gave for a reason.
+    """
 
     def __init__(self, what: str, path: str, error: OSError) -> None:
         self.path = path
+        self.errno = error.errno
         place = repr(path) if path else "the working directory"
         super().__init__(f"cannot {what} {place}: {error.strerror or error}")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -209,8 +210,9 @@ def test_what_cannot_be_changed_is_named() -> None:
 def test_a_working_directory_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     captured = snapshot_of(tmp_path / "w", TREE, store())
-    with pytest.raises(Unwritable, match="cannot set up the working directory"):
+    with pytest.raises(Unwritable, match="cannot set up the working directory") as caught:
         restored(captured, tmp_path / "file", store(), Index())
+    assert caught.value.errno == errno.EEXIST
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK])
