@@ -47,8 +47,7 @@ def key_names() -> frozenset[str]:
 
 def _section(title: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"#### {title}\n"
-    if model.__doc__:
-        yield f"{model.__doc__.strip()}\n"
+    yield f"{str(model.__doc__).strip()}\n"
     yield "| key | holds | default | meaning |"
     yield "| --- | --- | --- | --- |"
     properties = model.model_json_schema()["properties"]
@@ -71,8 +70,8 @@ def _holds(described: dict[str, object]) -> str:
             return " or ".join(dict.fromkeys(words))
         case {"type": ["string", "number"]}:
             return "duration"
-        case {"type": "array", "items": {"enum": list(words)}}:
-            return "list of " + ", ".join(f"`{word}`" for word in words)
+        case {"enum": list(words)}:
+            return ", ".join(f"`{word}`" for word in words)
         case {"type": "array"}:
             return "list"
         case {"type": "object"} | {"$ref": _} | {"allOf": _}:
