@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -22,8 +23,11 @@ from runner.database.words import Visibility
 from runner.services import Services
 from runner.tokens import Scope, Token
 
+T = TypeVar("T")
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CURE = "send `Authorization: Bearer hkl_…` with a token that is valid, or log in"
+NO_RUN = "there is no such run"
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,255}(/[A-Za-z0-9._-]{1,255}){0,3}")
 
@@ -151,20 +155,29 @@ def run_of(
     tx: Connection, visitor: Visitor, run_id: str, scope: Scope | None = None
 ) -> tuple[Run, Repository]:
     """Return the run of an id and its repository; raises what `repository_of` does."""
-    run = runs.find(tx, run_id) if is_id(run_id) else None
-    found = repositories.find(tx, run.repository_id) if run else None
-    repository = _let(visitor, found, "there is no such run", scope)
-    if run is None:
-        raise NotFound("there is no such run")
-    return run, repository
+    run = known(runs.find(tx, run_id) if is_id(run_id) else None, NO_RUN)
+    return run, owner_of(tx, visitor, run.repository_id, NO_RUN, scope)
 
 
 def owner_of(
-    tx: Connection, visitor: Visitor, repository_id: int | None, missing: str, scope: Scope
+    tx: Connection,
+    visitor: Visitor,
+    repository_id: int,
+    missing: str,
+    scope: Scope | None = None,
 ) -> Repository:
-    """Return the repository that something belongs to, if the visitor holds a scope there."""
-    found = None if repository_id is None else repositories.find(tx, repository_id)
-    return _let(visitor, found, missing, scope)
+    """Return the repository that something belongs to; raises what `repository_of` does.
+
+    `missing` is what those are told who must not know of it.
+    """
+    return _let(visitor, repositories.find(tx, repository_id), missing, scope)
+
+
+def known(found: T | None, missing: str) -> T:
+    """Return what was found; raise `NotFound` as for what is hidden."""
+    if found is None:
+        raise _missing(missing)
+    return found
 
 
 def is_id(text: str) -> bool:
@@ -176,11 +189,16 @@ def _let(
     visitor: Visitor, found: Repository | None, missing: str, scope: Scope | None
 ) -> Repository:
     if found is None or not visitor.may_read(found):
-        cure = "look at the list of those that this token may see, or use another token"
-        raise NotFound(missing, cure=cure)
+        raise _missing(missing)
     if scope is not None:
         visitor.require(scope, found)
     return found
+
+
+def _missing(message: str) -> NotFound:
+    """Return the one answer to what is not there and to what must not be known of."""
+    cure = "look at the list of those that this token may see, or use another token"
+    return NotFound(message, cure=cure)
 
 
 def _origin_of(url: str) -> str:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.api.access import Gate, is_id, owner_of, repository_of
+from runner.api.access import Gate, is_id, known, owner_of, repository_of
 from runner.api.answers import answer
 from runner.api.bodies import Parameters, parameters_of
 from runner.database import deliveries, hooks
@@ -54,12 +54,12 @@ class Deliveries:
         visitor = self.gate.visitor(request)
         delivery_id = request.path_params["id"]
         with self.services.database.read() as tx:
-            found = deliveries.find(tx, delivery_id) if is_id(delivery_id) else None
-            hook = hooks.find(tx, found.hook_id) if found else None
-            owner_of(tx, visitor, hook.repository_id if hook else None, MISSING, Scope.READ)
-            changes = deliveries.changes_of(tx, delivery_id)
-        told = shape(found) if found else {}
-        return answer({**told, "changes": [_change(change) for change in changes]})
+            stored = deliveries.find(tx, delivery_id) if is_id(delivery_id) else None
+            found = known(stored, MISSING)
+            hook = known(hooks.find(tx, found.hook_id), MISSING)
+            owner_of(tx, visitor, hook.repository_id, MISSING, Scope.READ)
+            changes = deliveries.changes_of(tx, found.id)
+        return answer({**shape(found), "changes": [_change(change) for change in changes]})
 
 
 def shape(delivery: StoredDelivery) -> dict[str, Any]:

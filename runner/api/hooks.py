@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.api.access import Gate, Visitor, is_id, owner_of, repository_of
+from runner.api.access import Gate, Visitor, is_id, known, owner_of, repository_of
 from runner.api.answers import answer, nothing
 from runner.api.bodies import Fields, Parameters, fields_of, parameters_of, with_body
 from runner.database import audit, hooks
@@ -20,6 +20,8 @@ from runner.secrets import hook_context
 from runner.services import Services
 from runner.tokens import Scope
 from webhooks.signatures import new_secret
+
+MISSING = "there is no such hook"
 
 
 class NewHook(Fields):
@@ -102,12 +104,10 @@ class Hooks:
         return nothing()
 
     def _remove(self, tx: Connection, visitor: Visitor, hook_id: str) -> None:
-        found = hooks.find(tx, hook_id) if is_id(hook_id) else None
-        repository_id = found.repository_id if found else None
-        owner_of(tx, visitor, repository_id, "there is no such hook", Scope.ADMIN)
-        if found is not None:
-            hooks.remove(tx, found.id)
-            self._note(tx, visitor, "hook.delete", found)
+        found = known(hooks.find(tx, hook_id) if is_id(hook_id) else None, MISSING)
+        owner_of(tx, visitor, found.repository_id, MISSING, Scope.ADMIN)
+        hooks.remove(tx, found.id)
+        self._note(tx, visitor, "hook.delete", found)
 
     def _note(self, tx: Connection, visitor: Visitor, what: str, hook: StoredHook) -> None:
         about = {"hook": hook.id, "repository": hook.repository}

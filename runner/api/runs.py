@@ -129,8 +129,9 @@ class Runs:
         with self.services.feed.watch(run_id) as subscription:
             while True:
                 view = await run_in_threadpool(self._reload, run_id)
-                if view is not None and version(view) != seen:
-                    seen = version(view)
+                now = version(view) if view is not None else seen
+                if view is not None and now != seen:
+                    seen = now
                     silence.broken()
                     yield events.event("run", full(view, self.services.settings.url), seen)
                 if view is None or view.settled:

@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 from runner.database.steps import Step
 from runner.database.words import StepKind
-from runner.web.layout import Box, Layout, Needs, Point, arrange
+from runner.web.columns import Needs
+from runner.web.layout import Box, Layout, Point, arrange
 from runner.web.words import duration, phrase, tone
 from webhooks.badges import text_width
 

@@ -1,9 +1,4 @@
-"""Where each step of a run is drawn: columns by depth, wires that pass between the boxes.
-
-Steps that need the same and are needed by the same (a matrix, most of all) are bundled into one
-frame, so that one wire stands for what would be dozens. A wire that another path already says is
-left out. Wires over more than one column get a lane of their own in the columns between.
-"""
+"""Where each step of a run is drawn: boxes in their columns, and wires that curve between them."""
 
 from __future__ import annotations
 
@@ -14,13 +9,11 @@ from math import ceil
 from typing import TypeAlias
 
 from pipelines.graph import Graph
+from runner.web.columns import Columns, Needs, columns_of, common_name
 
-Needs: TypeAlias = Mapping[str, Sequence[str]]
 Point: TypeAlias = tuple[float, float]
 
-BUNDLED = 3
 TALLEST = 12
-SWEEPS = 3
 _LANE = 8.0
 
 
@@ -69,16 +62,6 @@ class Layout:
     divider: float | None
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A graph in columns: names of bundles and lanes, who is in each bundle, and the wires."""
-
-    columns: list[list[str]]
-    members: Mapping[str, tuple[str, ...]]
-    labels: Mapping[str, str]
-    chains: list[tuple[str, ...]]
-
-
 @dataclass
 class _Sheet:
     """What has been placed so far; `width_of` says how wide a box with a label wants to be."""
@@ -101,7 +84,7 @@ def arrange(
 
     `width_of` says how many pixels a box with a label would like; those of a column are alike.
     """
-    parts = [_part(Graph(each)) for each in (needs, finally_needs) if each]
+    parts = [columns_of(Graph(each)) for each in (needs, finally_needs) if each]
     height = max((_tallest(part, measures) for part in parts), default=0.0)
     sheet = _Sheet(measures, width_of, measures.margin)
     divider = None
@@ -119,102 +102,6 @@ def arrange(
         wires=tuple(wires),
         divider=divider,
     )
-
-
-def common_name(names: Sequence[str]) -> str:
-    """Return what stands before the matrix values in the names of all these steps, or nothing."""
-    starts = {name.partition(" (")[0] for name in names if name.endswith(")") and " (" in name}
-    whole = len(names) > 1 and all(name.endswith(")") and " (" in name for name in names)
-    return starts.pop() if whole and len(starts) == 1 else ""
-
-
-def _part(graph: Graph) -> _Part:
-    members = _bundles(graph)
-    owner = {name: bundle for bundle, names in members.items() for name in names}
-    coarse = {
-        bundle: tuple(dict.fromkeys(owner[need] for need in graph.needs[bundle]))
-        for bundle in members
-    }
-    reduced = _reduced(Graph(coarse))
-    columns = [list(level) for level in Graph(reduced).levels]
-    chains = _chains(reduced, columns)
-    _order(columns, chains)
-    return _Part(columns, members, _labels(members), chains)
-
-
-def _labels(members: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Return what is written in the box of each step."""
-    return {
-        name: name.partition(" (")[2].removesuffix(")") if common_name(names) else name
-        for names in members.values()
-        for name in names
-    }
-
-
-def _bundles(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Return, by the name of its first step, who stands together."""
-    alike: dict[tuple[frozenset[str], frozenset[str]], list[str]] = {}
-    for name in graph.needs:
-        key = (frozenset(graph.needs[name]), frozenset(graph.dependents[name]))
-        alike.setdefault(key, []).append(name)
-    found: dict[str, tuple[str, ...]] = {}
-    for names in alike.values():
-        if len(names) >= BUNDLED:
-            found[names[0]] = tuple(names)
-        else:
-            found.update({name: (name,) for name in names})
-    return {name: found[name] for name in graph.needs if name in found}
-
-
-def _reduced(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Return the needs without those that another need already stands for."""
-    before = {name: graph.before(name) for name in graph.needs}
-    return {
-        name: tuple(need for need in needs if not any(need in before[other] for other in needs))
-        for name, needs in graph.needs.items()
-    }
-
-
-def _chains(needs: Needs, columns: list[list[str]]) -> list[tuple[str, ...]]:
-    """Return each wire as the names it passes; lanes are added to the columns between."""
-    depth = {name: column for column, names in enumerate(columns) for name in names}
-    chains = []
-    for name, needed in needs.items():
-        for need in needed:
-            # No step has a NUL in its name, so that no lane can be mistaken for one.
-            between = range(depth[need] + 1, depth[name])
-            lanes = [f"\0{need}\0{name}\0{column}" for column in between]
-            for column, lane in zip(between, lanes, strict=True):
-                columns[column].append(lane)
-            chains.append((need, *lanes, name))
-    return chains
-
-
-def _order(columns: list[list[str]], chains: list[tuple[str, ...]]) -> None:
-    """Sort each column so that few wires cross: by the mean place of what it is wired to."""
-    before: dict[str, list[str]] = {}
-    after: dict[str, list[str]] = {}
-    for chain in chains:
-        for left, right in pairwise(chain):
-            before.setdefault(right, []).append(left)
-            after.setdefault(left, []).append(right)
-    for _ in range(SWEEPS):
-        for column in columns[::-1]:
-            _sort(column, after, columns)
-        for column in columns:
-            _sort(column, before, columns)
-
-
-def _sort(column: list[str], wired: Mapping[str, list[str]], columns: list[list[str]]) -> None:
-    place = {name: (i + 0.5) / len(names) for names in columns for i, name in enumerate(names)}
-
-    def mean(name: str) -> float:
-        others = wired.get(name)
-        if not others:
-            return place[name]
-        return sum(place[other] for other in others) / len(others)
-
-    column.sort(key=mean)
 
 
 def _size(names: Sequence[str], cell: float, measures: Measures) -> tuple[float, float]:
@@ -239,22 +126,22 @@ def _grid(count: int) -> tuple[int, int]:
     return across, ceil(count / across)
 
 
-def _tallest(part: _Part, measures: Measures) -> float:
+def _tallest(part: Columns, measures: Measures) -> float:
     return max(_column_height(part, column, measures) for column in part.columns)
 
 
-def _column_height(part: _Part, column: list[str], measures: Measures) -> float:
+def _column_height(part: Columns, column: list[str], measures: Measures) -> float:
     heights = [_size(part.members.get(name, ()), 0.0, measures)[1] for name in column]
     return sum(heights) + measures.gap * (len(heights) - 1)
 
 
-def _cell(part: _Part, column: list[str], sheet: _Sheet) -> float:
+def _cell(part: Columns, column: list[str], sheet: _Sheet) -> float:
     """Return how wide the boxes of a column are."""
     names = [name for bundle in column for name in part.members.get(bundle, ())]
     return max(sheet.width_of(part.labels[name]) for name in names)
 
 
-def _place(part: _Part, sheet: _Sheet, height: float) -> None:
+def _place(part: Columns, sheet: _Sheet, height: float) -> None:
     """Put a part's columns on the sheet, from where it is filled, each in the middle."""
     measures = sheet.measures
     for number, column in enumerate(part.columns):
@@ -272,7 +159,7 @@ def _place(part: _Part, sheet: _Sheet, height: float) -> None:
         sheet.x += widest
 
 
-def _fill(part: _Part, bundle: str, cell: float, sheet: _Sheet) -> None:
+def _fill(part: Columns, bundle: str, cell: float, sheet: _Sheet) -> None:
     """Put the steps of a bundle into its place, column by column."""
     measures, place = sheet.measures, sheet.places[bundle]
     names = part.members.get(bundle, ())

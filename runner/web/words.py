@@ -86,12 +86,12 @@ def offset(seconds: float) -> str:
 
 def size(count: float) -> str:
     """Return a number of bytes for people."""
-    unit = _UNITS[0]
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:
-            break
+    unit = 0
+    while count >= 1000 and unit < len(_UNITS) - 1:
         count /= 1024
-    return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
+        unit += 1
+    digits = 0 if count >= 10 or unit == 0 else 1
+    return f"{count:.{digits}f} {_UNITS[unit]}"
 
 
 def headline(message: str) -> str:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from runner.api.bodies import LIMIT
 from runner.tokens import Scope
@@ -109,6 +113,26 @@ def test_a_parameter_that_is_missing_is_named(client: TestClient) -> None:
     assert error["cure"] == "there are repository"
 
 
+def test_a_sender_that_hangs_up_is_no_mistake_of_ours(instance: Instance) -> None:
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PLACE,
+        "query_string": b"",
+        "headers": [(b"host", b"testserver")],
+    }
+    asyncio.run(instance.app()(scope, receive, send))
+    assert told[0]["status"] == 400
+
+
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -126,8 +150,6 @@ _NAMES = st.sampled_from(
 def test_no_body_breaks_anything(
     instance: Instance, client: TestClient, body: dict[str, object]
 ) -> None:
-    import json
-
     headers = {**instance.bearer(Scope.ADMIN), **JSON}
     content = json.dumps(body).encode()
     for place in ("tokens", "hooks", "repositories", "runs/x/rerun"):
