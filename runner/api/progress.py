@@ -81,7 +81,7 @@ class Teller:
         for step in sorted(ended, key=lambda step: (step.ended_at or 0.0, step.position)):
             yield (run.id, f"step {step.name}"), prefix + step_line(step)
         if run.status.terminal:
-            yield (run.id, "end"), f"{prefix}{_verdict(view)}  {self.base_url}/runs/{run.id}"
+            yield (run.id, "end"), f"{prefix}{_verdict(view)} {self.base_url}/runs/{run.id}"
 
 
 def step_line(step: Step) -> str:
