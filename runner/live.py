@@ -108,7 +108,7 @@ class LiveRun:
             status=machine.status,
             reason=culprit_of(machine) if machine.status.terminal else "",
             attempt=self.begun_again + machine.round,
-            started_at=was.started_at if was.started_at is not None else machine.began_at,
+            started_at=machine.round_began_at,
             ended_at=machine.ended_at,
         )
         records = [self._record(s.kind, s.at, stimuli.to_record(s)) for s in heard]

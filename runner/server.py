@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from runner.replanning import Replanner
 from runner.reporter import Destination, Reporter
 from runner.secrets import Keyring, load_keyring, repository_context
 from runner.services import Services
-from runner.settings_model import Settings
+from runner.settings_model import Listen, Settings, url_of
 from runner.starting import Starter
 from runner.tokens import Scope, Token, mint
 from runner.workspace.snapshots import Snapshots
@@ -84,27 +84,52 @@ def serve(settings: Settings) -> None:
     Raises AlreadyRunning, and what opening the stores raises.
     """
     serverlog.set_up(settings)
-    with open_instance(settings) as instance, _at_work(instance):
-        log.info("hookline serves %s (data in %s)", settings.url, settings.data)
-        config = uvicorn.Config(
-            instance.app,
-            host=settings.listen.host,
-            port=settings.listen.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-        )
-        uvicorn.Server(config).run()
-        log.info("hookline ends; steps that run go on")
+    with _alone(settings.data), closing(_listening(settings.listen)) as listener:
+        settings = _with_port(settings, listener.getsockname()[1])
+        with open_instance(settings) as instance, _at_work(instance):
+            log.info("hookline serves %s (data in %s)", settings.url, settings.data)
+            config = uvicorn.Config(
+                instance.app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+            uvicorn.Server(config).run(sockets=[listener])
+            log.info("hookline ends; steps that run go on")
+
+
+class CannotListen(Exception):
+    """The address cannot be listened at."""
+
+    code = "cannot-listen"
+
+
+def _listening(listen: Listen) -> socket.socket:
+    """Return a socket that listens; raises CannotListen."""
+    try:
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        return socket.create_server((listen.host, listen.port), family=family, backlog=2048)
+    except OSError as error:
+        message = f"cannot listen at {listen.host}:{listen.port}: {error.strerror}"
+        raise CannotListen(f"{message}; choose another listen.host or listen.port") from error
+
+
+def _with_port(settings: Settings, port: int) -> Settings:
+    """Return the settings with the port that was given out, if they left it open."""
+    if settings.listen.port:
+        return settings
+    listen = settings.listen.model_copy(update={"port": port})
+    changes: dict[str, object] = {"listen": listen}
+    if settings.url == url_of(settings.listen):
+        changes["url"] = url_of(listen)
+    return settings.model_copy(update=changes)
 
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[Instance]:
     """Open an instance whose engine and reporter stand still, and close it in the end."""
     with ExitStack() as stack:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stack.enter_context(_alone(settings.data))
         database = open_database(settings.database_url.get_secret_value())
         stack.callback(database.close)
         migrate(database)
@@ -305,6 +330,7 @@ def _owner(database: Database) -> str:
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Keep other servers out of a data folder; the system forgets the lock when a process ends."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(data / "server.lock", "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

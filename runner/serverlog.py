@@ -45,5 +45,5 @@ def set_up(settings: Settings, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("httpx2", "httpcore2", "git", "uvicorn.access"):
+    for noisy in ("alembic", "httpx2", "httpcore2", "git", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

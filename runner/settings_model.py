@@ -113,7 +113,8 @@ def default_data(environ: Mapping[str, str]) -> Path:
     return Path("data").absolute()
 
 
-def _url_of(listen: Listen) -> str:
+def url_of(listen: Listen) -> str:
+    """Return the address of a server that listens there, as its own machine sees it."""
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(listen.host, listen.host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
 
@@ -123,7 +124,7 @@ class Settings(_Group):
 
     listen: Listen = Listen()
     url: str = Field(
-        default_factory=lambda data: _url_of(data["listen"]),
+        default_factory=lambda data: url_of(data["listen"]),
         description="Address under which people and forges reach this instance.",
         json_schema_extra={"shown": "from `listen`"},
     )

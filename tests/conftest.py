@@ -11,18 +11,15 @@ REQUIRED = os.environ.get("HOOKLINE_TEST_REQUIRE") == "all"
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer has set for Hookline itself out of the tests."""
     for name in list(os.environ):
         if name.startswith("HOOKLINE_") and not name.startswith("HOOKLINE_TEST_"):
             monkeypatch.delenv(name)
-    yield
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

@@ -208,7 +208,7 @@ def _unrestored(error: BaseException) -> Verdict:
 
 
 def _trouble(error: BaseException, what: str) -> Verdict:
-    full = isinstance(error, OSError) and error.errno in _FULL
+    full = getattr(error, "errno", None) in _FULL
     cause = "storage" if full or isinstance(error, ObjectStoreError) else "workspace"
     return Verdict(outcome="error", cause=cause, message=f"{what}: {error}")
 

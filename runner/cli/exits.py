@@ -89,6 +89,7 @@ KINDS: Mapping[str, type[Failure]] = {
     "runner.secrets.SecretError": Misconfigured,
     "runner.database.errors.DatabaseError": Misconfigured,
     "runner.server.AlreadyRunning": Misconfigured,
+    "runner.server.CannotListen": Misconfigured,
     "runner.git_errors.GitError": Unusable,
     "webhooks.errors.WebhookError": Unusable,
     "runner.client.ClientError": Unserved,

@@ -67,10 +67,10 @@ def row_of(run: dict[str, Any], now: float) -> tuple[str, ...]:
 
 
 def lasted(run: dict[str, Any], now: float) -> str:
-    """Return how long a run took so far; empty after a rerun, whose own beginning is not told."""
+    """Return how long a run's newest attempt took so far; empty before it began."""
     from runner.cli.times import took
 
-    return took(run["started_at"], run["ended_at"] or now) if run["attempt"] == 1 else ""
+    return took(run["started_at"], run["ended_at"] or now)
 
 
 def ref_of(run: dict[str, Any]) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.servers import Server, states, step, wait_for
+import httpx2
+
+from tests.e2e.servers import HOOKLINE, Server, states, step, wait_for
 from tests.e2e.test_plain_git import Checkout
 
 
@@ -74,3 +79,29 @@ def test_a_second_server_is_kept_out(server: Server) -> None:
     told = server.cli("serve", check=False)
     assert "another server uses" in told
     assert "Traceback" not in told
+
+
+def test_an_address_that_is_taken_is_refused_by_name(
+    server: Server, make_server: Callable[..., Server]
+) -> None:
+    other = make_server()
+    told = other.cli("serve", "--port", str(server.port), check=False)
+    assert f"cannot listen at 127.0.0.1:{server.port}" in told
+    assert "Traceback" not in told
+
+
+def test_a_port_that_is_left_open_is_told(make_server: Callable[..., Server]) -> None:
+    other = make_server()
+    with other.log.open("wb") as log:
+        process = subprocess.Popen(
+            [HOOKLINE, "serve", "--port", "0"], env=other.environment, stdout=log, stderr=log
+        )
+    try:
+        line = wait_for(
+            "address",
+            lambda: re.search(r"serves (http://127.0.0.1:[1-9]\d*) ", other.log.read_text()),
+        )
+        assert httpx2.get(f"{line[1]}/healthz").status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0

@@ -178,7 +178,7 @@ def test_ctrl_c_is_a_good_end(tmp_path: Path) -> None:
     with process:
         assert process.stderr is not None
         for line in process.stderr:
-            if b"running on" in line:
+            if b"startup complete" in line:
                 break
         process.send_signal(signal.SIGINT)
         process.stderr.read()
