@@ -407,14 +407,11 @@ class Machine:
         step.culprit = None
         step.tainted = False
         step.retries = 0
-        step.stop = None
         step.rendered = None
         step.ended_at = None
 
     def _retry_delay(self, step: StepProgress, attempt: Attempt, told: StepEnded) -> float | None:
         """Return after how many seconds an ended attempt is tried again; None if it is not."""
-        if step.stop in (StopReason.CANCEL, StopReason.FAIL_FAST):
-            return None
         match attempt.outcome:
             case Outcome.ERROR:
                 end = RetryOn.ERROR

@@ -178,7 +178,6 @@ def conditions(known: Names) -> st.SearchStrategy[Condition | None]:
     made: list[Condition | None] = [
         None,
         None,
-        None,
         _plain("false", lambda twin, me: False, asks_status=False),
         _plain('event.branch == "main"', lambda twin, me: True, asks_status=False),
         _plain("always()", lambda twin, me: True, asks_status=True),
@@ -229,7 +228,8 @@ def sketches(draw: st.DrawFn, *, retries: bool = False) -> tuple[Sketch, ...]:
     for final, most, least in ((False, 8, 1), (True, 3, 0)):
         here: list[str] = []
         for place in range(draw(st.integers(least, most))):
-            chosen = draw(st.lists(st.sampled_from(here), unique=True, max_size=3)) if here else []
+            near = st.lists(st.sampled_from(here[-3:] or [""]), unique=True, max_size=2)
+            chosen = draw(near) if here else []
             known = _ancestors(made, tuple(chosen), final=final)
             name = f"{'f' if final else 's'}{place}"
             uses = draw(st.none() | st.sampled_from(known)) if known else None

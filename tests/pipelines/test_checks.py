@@ -24,10 +24,10 @@ def found(tree: dict[str, object]) -> list[tuple[tuple[str | int, ...], str]]:
 
 def test_a_sound_file_has_no_complaints() -> None:
     tree: dict[str, object] = {
-        "env": {"A": "1", "ESCAPED": "$${{"},
+        "env": {"A": "1", "ESCAPED": "$${{", "OWN": "${{ matrix.v }}"},
         "defaults": {"env": {"A": "2"}, "image": "img:${{ event.branch }}"},
         "steps": {
-            "a": {"run": "x", "outputs": "v", "image": "own"},
+            "a": {"run": "x", "outputs": "v", "image": "own", "env": {"OWN": "a"}},
             "b": {
                 "run": "x",
                 "needs": "a",
@@ -36,7 +36,9 @@ def test_a_sound_file_has_no_complaints() -> None:
                 "env": {"B": "${{ env.A }}${{ matrix.v }}", "C": '${{ default(matrix.w, "") }}'},
             },
         },
-        "finally": {"f": {"run": "x", "env": {"S": "${{ run.status }}${{ steps.b.status }}"}}},
+        "finally": {
+            "f": {"run": "x", "env": {"OWN": "${{ run.status }}${{ steps.b.status }}"}},
+        },
     }
     assert found(tree) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.states import Cause, Outcome, RunStatus, State
@@ -174,6 +176,18 @@ steps:
 """).begin()
         run.fail("a")
         assert run.of("b", "alarm") == (BLOCKED, QUEUED)
+
+    def test_failure_looks_beyond_whoever_handled_it(self, machine: MakeMachine) -> None:
+        run = machine("""
+steps:
+  a: {run: x}
+  mend: {run: x, needs: a, when: always()}
+  alarm: {run: x, needs: mend, when: failure()}
+  fine: {run: x, needs: mend, when: success()}
+""").begin()
+        run.fail("a")
+        run.succeed("mend")
+        assert run.of("alarm", "fine") == (QUEUED, QUEUED)
 
     def test_who_needs_the_handler_goes_on(self, machine: MakeMachine) -> None:
         run = machine("""
@@ -420,8 +434,10 @@ finally:
             run.stopped("a")
         else:
             run.succeed("a", "b")
+        before = run.machine.status_before_finally
         run.fail("notify")
         assert run.of("later") == (BLOCKED,)
+        assert run.machine.status_before_finally is before
         assert run.status() is RunStatus.FAILURE
 
     def test_conditions_look_at_the_whole_graph(self, machine: MakeMachine) -> None:
@@ -517,6 +533,17 @@ class TestTimeouts:
         assert run.wants == {"a": "start#1"}
         assert run.wait("a", "too late") == frozenset()
 
+    def test_each_try_has_its_own(self, machine: MakeMachine) -> None:
+        run = machine(self.ONE).begin()
+        run.wait("a")
+        first = run.machine.next_timer() or 0
+        run.err("a", ran=False)
+        run.pass_time()
+        run.pass_time(first)
+        assert run.wants == {"a": "start#2"}
+        run.wait("a")
+        assert (run.machine.next_timer() or 0) == first + 601
+
     def test_waiting_too_long_is_not_tried_again_by_itself(self, machine: MakeMachine) -> None:
         run = machine(self.ONE).begin()
         run.wait("a")
@@ -550,6 +577,7 @@ class TestCancel:
             run.start("a")
         run.cancel()
         assert run.wants == {"a": "stop#1 cancel"}
+        assert run.machine.next_timer() is None
         assert run.status() is RunStatus.RUNNING
         run.end("a", said, message="exit code 143", ran=False)
         assert run.of("a", "b") == (CANCELLED, CANCELLED)
@@ -753,6 +781,16 @@ finally: {f: {run: x}}
         assert run["a"].attempts[0] is before
         run.succeed("a", "b", "c", "d", "f")
         assert run.status() is RunStatus.SUCCESS
+
+    def test_a_step_begins_anew_as_if_it_had_never_run(self, machine: MakeMachine) -> None:
+        run, fresh = machine(self.TEXT).begin(), machine(self.TEXT).begin()
+        run.succeed("a")
+        run.fail("b")
+        run.succeed("d", "f")
+        run.rerun()
+        for name in "bcdf":
+            again = replace(run[name], attempts=[], earlier=0)
+            assert again == fresh[name]
 
     def test_failed_takes_what_failed_and_what_depends_on_it(self, machine: MakeMachine) -> None:
         run = machine(self.TEXT).begin()
