@@ -2,14 +2,14 @@
 
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 SYNCED := $(VENV)/.synced
 WORKERS ?= auto
 
 export COVERAGE_RCFILE := $(CURDIR)/pyproject.toml
 
-.PHONY: help demo test check lint types contracts tests format bench docs setup clean
+.PHONY: help demo test check lint types contracts tests unit format bench docs setup clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ tests: setup ## The tests with their coverage floors
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --include='pipelines/*' --fail-under=100
 
+unit: setup ## The tests of one package, without coverage: make unit PACKAGE=pipelines
+	@mkdir -p build
+	$(BIN)/python -m pytest -q --junitxml=build/junit-$(PACKAGE).xml tests/$(PACKAGE) $(ARGS)
+
 format: setup ## Put the code in shape
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
@@ -52,7 +56,7 @@ docs: setup ## Write the pages that are made from the code
 setup: $(SYNCED) ## Make the virtual environment
 
 $(SYNCED): pyproject.toml uv.lock | $(UV)
-	@$(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
+	@UV_PROJECT_ENVIRONMENT=$(abspath $(VENV)) $(UV) sync --frozen --all-extras --quiet --python $(PYTHON)
 	@touch $@
 
 .uv/bin/uv:
