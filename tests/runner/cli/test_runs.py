@@ -39,7 +39,7 @@ def test_the_table(ask: Invoke, api: ScriptedApi) -> None:
         re.fullmatch(r"acme/demo#8  ▶ running  pull/3/head → main  c0ffeec0ff  now +Fix it", pulled)
         or "1 s ago" in pulled
     )
-    assert re.fullmatch(r"acme/demo#7  ✓ success  v1 +c0ffeec0ff  \S+ \S+ ago", tagged)
+    assert re.fullmatch(r"acme/demo#7  ✓ success  v1 +c0ffeec0ff  \S+ \S+ ago +2m", tagged)
     assert re.fullmatch(r"acme/demo#7  ✓ success  main .* ago  2m +Fix it", pushed)
 
 
@@ -113,7 +113,7 @@ def test_a_run_that_could_not_begin() -> None:
         message="",
     )
     lines = [click.unstyle(line) for line in described(run, NOW, 100)]
-    assert lines[0] == "acme/demo#7  ‼ error, attempt 3"
+    assert lines[0] == "acme/demo#7  ‼ error 2m, attempt 3"
     assert lines[1] == "push main at c0ffeec0ff"
     assert lines[3:] == ["‼ .ci.yaml:1:1: bad", "‼ cure", "‼ and more"]
 
