@@ -16,30 +16,30 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-from pipelines.errors import IllegalTransition
+from pipelines.errors import IllegalTransition, PipelineError
 from pipelines.machine import Start, Stop, Want
-from pipelines.states import Cause, Outcome, RunStatus, State
+from pipelines.states import RunStatus
 from pipelines.stimuli import (
     Began,
     CancelAsked,
     RerunAsked,
     RerunMode,
     StepEnded,
-    StepStarted,
-    StepWaiting,
     Stimulus,
     TimePassed,
 )
+from runner import sightings
 from runner.clock import Clock
 from runner.database.commands import Command
 from runner.database.errors import LeaseLost
 from runner.database.words import CommandKind
-from runner.executors.base import AttemptId, Executor, ExecutorError, Phase, Result, Sighting
+from runner.executors.base import AttemptId, Executor, ExecutorError, Phase, Sighting
 from runner.ledger import Ledger, Planned, Writing
 from runner.live import LiveRun, begun_again, ended_early
 from runner.logs import LogBook
+from runner.messages import Acted, Look, Message, Tidied, WasPrepared, without_repeats
 from runner.pool import Pool
 from runner.preparing import Broken, Later, NoRun, Preparation, Prepared, Preparer, Task
 from runner.replanning import Replanner
@@ -53,33 +53,6 @@ PREPARE_TRIES = 5
 """How often a run is prepared when something that it needs is away, and the seconds between."""
 PREPARE_AGAIN = 5.0
 TIDY_AGAIN = 30.0
-
-
-@dataclass(frozen=True)
-class _Look:
-    attempt: AttemptId
-
-
-@dataclass(frozen=True)
-class _Preparation:
-    run: str
-    found: Preparation
-
-
-@dataclass(frozen=True)
-class _Acted:
-    attempt: AttemptId
-    want: Want
-    came_to: Started | Failed | None
-
-
-@dataclass(frozen=True)
-class _Tidied:
-    run: str
-    worked: bool
-
-
-_Message: TypeAlias = _Look | _Preparation | _Acted | _Tidied | None
 
 
 @dataclass
@@ -100,7 +73,7 @@ class Engine:
     replanner: Replanner
     announce: Callable[[str], None] = lambda _run: None
     capacity: int | None = None
-    _messages: queue.SimpleQueue[_Message] = field(default_factory=queue.SimpleQueue)
+    _messages: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _live: dict[str, LiveRun] = field(default_factory=dict)
     _later: dict[str, float] = field(default_factory=dict)
     _claimed_at: float = float("-inf")
@@ -109,7 +82,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         """Hear of every attempt of which there is news."""
-        self.executor.listen(lambda attempt: self._messages.put(_Look(attempt)))
+        self.executor.listen(lambda attempt: self._messages.put(Look(attempt)))
 
     def wake(self) -> None:
         """Say, from any thread, that the database holds news."""
@@ -160,13 +133,13 @@ class Engine:
         self._tidy()
         return self._until_next()
 
-    def _drain(self) -> list[_Message]:
-        messages: list[_Message] = []
+    def _drain(self) -> list[Message]:
+        messages: list[Message] = []
         while True:
             try:
                 messages.append(self._messages.get_nowait())
             except queue.Empty:
-                return _without_repeats(messages)
+                return without_repeats(messages)
 
     # Which runs are ours
 
@@ -174,9 +147,25 @@ class Engine:
         self._claimed_at = self.clock.monotonic()
         for run in self.ledger.claim(self.clock.now()):
             live = LiveRun(run, self.ledger.facts(run))
-            live.replay(self.ledger.history(run.id), self.replanner.plan)
             self._live[run.id] = live
-            self._find_lost(live)
+            if self._replayed(live):
+                self._find_lost(live)
+
+    def _replayed(self, live: LiveRun) -> bool:
+        """Bring a run to where its journal left it; one that cannot be brought there ends."""
+        records = self.ledger.history(live.id)
+        try:
+            live.replay(records, self.replanner.plan)
+        except (PipelineError, LookupError, ValueError, TypeError) as error:
+            log.exception("the journal of run %s cannot be read", live.id)
+            live.machine = None
+            live.sequence = records[-1].sequence
+            reason = f"internal error: its journal cannot be read: {error}"
+            if not live.ended:
+                now = self.clock.now()
+                self._write(live, ended_early(live, RunStatus.ERROR, reason, now))
+            return False
+        return True
 
     def _keep_leases(self) -> None:
         if self.clock.monotonic() - self._renewed_at < RENEW_EVERY:
@@ -205,31 +194,20 @@ class Engine:
         """
         for step, want in list(live.machine.wanted().items() if live.machine else ()):
             attempt = live.attempt(step, want.attempt)
-            running = live.machine is not None and live.machine.steps[step].state is State.RUNNING
-            if running and self._look(attempt).phase is Phase.ABSENT:
-                self._tell(live, [self._lost(attempt)])
-
-    def _lost(self, attempt: AttemptId) -> StepEnded:
-        return StepEnded(
-            at=self.clock.now(),
-            step=attempt.step,
-            attempt=attempt.number,
-            outcome=Outcome.ERROR,
-            cause=Cause.LOST,
-            message="it was running, and is nowhere to be found",
-        )
+            if live.runs(step) and self._look(attempt).phase is Phase.ABSENT:
+                self._tell(live, [sightings.lost(attempt, self.clock.now())])
 
     # What has happened
 
-    def _take(self, message: _Look | _Preparation | _Acted | _Tidied) -> None:
+    def _take(self, message: Look | WasPrepared | Acted | Tidied) -> None:
         match message:
-            case _Look():
+            case Look():
                 self._looked(message.attempt)
-            case _Preparation():
+            case WasPrepared():
                 self._prepared(message.run, message.found)
-            case _Acted():
+            case Acted():
                 self._acted(message)
-            case _Tidied():
+            case Tidied():
                 self._tidied(message)
             case _:
                 assert_never(message)
@@ -239,9 +217,9 @@ class Engine:
         if live is None or live.machine is None or attempt.step not in live.machine.steps:
             return
         sighting = self._look(attempt)
-        told = stimulus_of(attempt, sighting, self.clock.now())
+        told = sightings.stimulus_of(attempt, sighting, self.clock.now())
         if sighting.phase is Phase.ABSENT and self._should_be_there(live, attempt):
-            told = self._vanished(attempt)
+            told = self._gone(live, attempt)
         if told is not None and self._tell(live, [told]) and isinstance(told, StepEnded):
             self.pool.submit(lambda: self._archive(attempt))
 
@@ -250,16 +228,10 @@ class Engine:
         asked = Start(attempt.step, attempt.number)
         return live.asked.get(attempt.step) == asked and attempt.step not in live.busy
 
-    def _vanished(self, attempt: AttemptId) -> StepEnded:
-        return StepEnded(
-            at=self.clock.now(),
-            step=attempt.step,
-            attempt=attempt.number,
-            outcome=Outcome.ERROR,
-            cause=Cause.EXECUTOR,
-            message="it was handed over, and was gone before its command could run",
-            ran=False,
-        )
+    def _gone(self, live: LiveRun, attempt: AttemptId) -> StepEnded:
+        """Return the end of an attempt that should be there: it ran, or it never came to that."""
+        gone = sightings.lost if live.runs(attempt.step) else sightings.vanished
+        return gone(attempt, self.clock.now())
 
     def _look(self, attempt: AttemptId) -> Sighting:
         try:
@@ -369,7 +341,7 @@ class Engine:
             except Exception as error:
                 log.exception("run %s cannot be prepared", task.run)
                 found = Broken(f"internal error: {type(error).__name__}: {error}")
-            self._messages.put(_Preparation(task.run, found))
+            self._messages.put(WasPrepared(task.run, found))
 
         self.pool.submit(job)
 
@@ -432,7 +404,7 @@ class Engine:
     def _act(self) -> None:
         taken = sum(live.slots() for live in self._live.values())
         for live, want in self._round_robin():
-            if isinstance(want, Start) and not self._runs(live, want):
+            if isinstance(want, Start) and not live.runs(want.step):
                 if self.capacity is not None and taken >= self.capacity:
                     continue
                 taken += 1
@@ -452,10 +424,6 @@ class Engine:
         chosen = sorted((item for waiting in queues for item in waiting), key=lambda item: item[0])
         return [(live, want) for _, live, want in chosen]
 
-    def _runs(self, live: LiveRun, want: Want) -> bool:
-        machine = live.machine
-        return machine is not None and machine.steps[want.step].state is State.RUNNING
-
     def _ask(self, live: LiveRun, want: Want) -> None:
         live.asked[want.step] = want
         live.busy.add(want.step)
@@ -472,7 +440,7 @@ class Engine:
             came_to = self.starter.start(
                 lambda snapshot: live.order(want.step, want.attempt, snapshot), inputs, on_conflict
             )
-            self._messages.put(_Acted(attempt, want, came_to))
+            self._messages.put(Acted(attempt, want, came_to))
 
         self.pool.submit(job)
 
@@ -481,9 +449,9 @@ class Engine:
             self.executor.stop(attempt)
         except Exception:
             log.exception("cannot stop %s of run %s", attempt, attempt.run)
-        self._messages.put(_Acted(attempt, want, None))
+        self._messages.put(Acted(attempt, want, None))
 
-    def _acted(self, message: _Acted) -> None:
+    def _acted(self, message: Acted) -> None:
         attempt = message.attempt
         live = self._live.get(attempt.run)
         if live is None or live.machine is None:
@@ -510,15 +478,7 @@ class Engine:
     def _stopped(self, live: LiveRun, attempt: AttemptId) -> None:
         """Look at what was stopped; what never was there has ended by that."""
         if self._look(attempt).phase is Phase.ABSENT:
-            told = StepEnded(
-                at=self.clock.now(),
-                step=attempt.step,
-                attempt=attempt.number,
-                outcome=Outcome.CANCELLED,
-                cause=Cause.CANCELLED,
-                message="it had not started",
-                ran=False,
-            )
+            told = sightings.never_began(attempt, self.clock.now())
             self._tell(live, [told])
         else:
             self._looked(attempt)
@@ -552,11 +512,11 @@ class Engine:
             except Exception:
                 log.exception("run %s could not be tidied up; it is tried again later", live.id)
                 worked = False
-            self._messages.put(_Tidied(live.id, worked))
+            self._messages.put(Tidied(live.id, worked))
 
         self.pool.submit(job)
 
-    def _tidied(self, message: _Tidied) -> None:
+    def _tidied(self, message: Tidied) -> None:
         live = self._live.get(message.run)
         if live is None:
             return
@@ -574,64 +534,6 @@ class Engine:
         soonest = min((timer for timer in timers if timer is not None), default=now + CLAIM_EVERY)
         later = min(self._later.values(), default=float("inf")) - self.clock.monotonic()
         return max(min(soonest - now, later, CLAIM_EVERY), 0.0)
-
-
-def _without_repeats(messages: Iterable[_Message]) -> list[_Message]:
-    """Look at an attempt once, however often there is news of it."""
-    looks: set[_Look] = set()
-    kept: list[_Message] = []
-    for message in messages:
-        if not isinstance(message, _Look):
-            kept.append(message)
-        elif message not in looks:
-            looks.add(message)
-            kept.append(message)
-    return kept
-
-
-def stimulus_of(attempt: AttemptId, sighting: Sighting, now: float) -> Stimulus | None:
-    """Return what a look at an attempt tells its machine; None if nothing."""
-    match sighting.phase:
-        case Phase.ABSENT:
-            return None
-        case Phase.WAITING:
-            return StepWaiting(
-                at=now, step=attempt.step, attempt=attempt.number, message=sighting.message
-            )
-        case Phase.RUNNING:
-            at = sighting.started_at if sighting.started_at is not None else now
-            return StepStarted(at=at, step=attempt.step, attempt=attempt.number)
-        case Phase.ENDED:
-            return _ended(attempt, sighting.result, now)
-
-
-def _ended(attempt: AttemptId, result: Result | None, now: float) -> StepEnded:
-    if result is None:
-        return StepEnded(
-            at=now,
-            step=attempt.step,
-            attempt=attempt.number,
-            outcome=Outcome.ERROR,
-            cause=Cause.LOST,
-            message="it ended without a result",
-        )
-    return StepEnded(
-        at=result.ended_at,
-        step=attempt.step,
-        attempt=attempt.number,
-        outcome=result.outcome,
-        cause=result.cause,
-        exit_code=result.exit_code,
-        message=result.message,
-        ran=result.started,
-        started_at=result.started_at,
-        snapshot=result.snapshot,
-        outputs=dict(result.outputs),
-        artifacts=tuple(
-            {"path": a.path, "size": a.size, "digest": a.digest} for a in result.artifacts
-        ),
-        warnings=result.warnings,
-    )
 
 
 def _refusal(live: LiveRun, command: Command) -> str | None:

@@ -60,6 +60,11 @@ class LiveRun:
         """Return the name of an attempt of one of its steps."""
         return AttemptId(self.id, step, number)
 
+    def runs(self, step: str) -> bool:
+        """Return whether the command of a step runs, as far as is known."""
+        machine = self.machine
+        return machine is not None and machine.steps[step].state is State.RUNNING
+
     def attempts(self) -> list[AttemptId]:
         """Return every attempt that there has been."""
         steps = self.machine.steps.items() if self.machine else ()
