@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -31,9 +31,10 @@ from pipelines.stimuli import (
     TimePassed,
 )
 from runner import sightings
+from runner.asking import Asker
 from runner.clock import Clock
 from runner.database.commands import Command
-from runner.database.errors import LeaseLost
+from runner.database.errors import AttemptEnded, LeaseLost
 from runner.database.words import CommandKind
 from runner.executors.base import AttemptId, Executor, ExecutorError, Phase, Sighting
 from runner.ledger import Ledger, Planned, Writing
@@ -53,14 +54,18 @@ PREPARE_TRIES = 5
 """How often a run is prepared when something that it needs is away, and the seconds between."""
 PREPARE_AGAIN = 5.0
 TIDY_AGAIN = 30.0
+LOOK_EVERY = 15.0
+"""Seconds between two looks at everything that runs, for news that nobody was told of."""
+ASK_AGAIN = 5.0
 
 
 @dataclass
 class Engine:
     """Carries runs from accepted to ended; see the module for how.
 
-    `capacity` is how many attempts may run at once, None for as many as are wanted. `announce` is called with the id of every run
-    that changed.
+    `pool` does what steps wait for, `preparations` what may take minutes: git. `capacity` is how many
+    attempts may run at once, None for as many as are wanted. `announce` is called with the id of
+    every run that changed.
     """
 
     ledger: Ledger
@@ -70,6 +75,7 @@ class Engine:
     logbook: LogBook
     clock: Clock
     pool: Pool
+    preparations: Pool
     replanner: Replanner
     announce: Callable[[str], None] = lambda _run: None
     capacity: int | None = None
@@ -78,10 +84,12 @@ class Engine:
     _later: dict[str, float] = field(default_factory=dict)
     _claimed_at: float = float("-inf")
     _renewed_at: float = float("-inf")
+    _looked_at: float = float("-inf")
     _confused: bool = False
 
     def __post_init__(self) -> None:
         """Hear of every attempt of which there is news."""
+        self._asker = Asker(self.executor, self.starter, self.pool, self._messages, self.capacity)
         self.executor.listen(lambda attempt: self._messages.put(Look(attempt)))
 
     def wake(self) -> None:
@@ -127,6 +135,7 @@ class Engine:
         for message in messages:
             if message is not None:
                 self._take(message)
+        self._look_around()
         self._pass_time()
         self._prepare_waiting()
         self._act()
@@ -157,13 +166,8 @@ class Engine:
         try:
             live.replay(records, self.replanner.plan)
         except (PipelineError, LookupError, ValueError, TypeError) as error:
-            log.exception("the journal of run %s cannot be read", live.id)
-            live.machine = None
             live.sequence = records[-1].sequence
-            reason = f"internal error: its journal cannot be read: {error}"
-            if not live.ended:
-                now = self.clock.now()
-                self._write(live, ended_early(live, RunStatus.ERROR, reason, now))
+            self._abandon(live, f"its journal cannot be read: {error}")
             return False
         return True
 
@@ -194,7 +198,8 @@ class Engine:
         """
         for step, want in list(live.machine.wanted().items() if live.machine else ()):
             attempt = live.attempt(step, want.attempt)
-            if live.runs(step) and self._look(attempt).phase is Phase.ABSENT:
+            sighting = self._look(attempt)
+            if live.runs(step) and sighting is not None and sighting.phase is Phase.ABSENT:
                 self._tell(live, [sightings.lost(attempt, self.clock.now())])
 
     # What has happened
@@ -217,6 +222,8 @@ class Engine:
         if live is None or live.machine is None or attempt.step not in live.machine.steps:
             return
         sighting = self._look(attempt)
+        if sighting is None:
+            return
         told = sightings.stimulus_of(attempt, sighting, self.clock.now())
         if sighting.phase is Phase.ABSENT and self._should_be_there(live, attempt):
             told = self._gone(live, attempt)
@@ -233,12 +240,29 @@ class Engine:
         gone = sightings.lost if live.runs(attempt.step) else sightings.vanished
         return gone(attempt, self.clock.now())
 
-    def _look(self, attempt: AttemptId) -> Sighting:
+    def _look(self, attempt: AttemptId) -> Sighting | None:
+        """Return what is true of an attempt; None if that cannot be seen now."""
         try:
             return self.executor.look(attempt)
         except ExecutorError as error:
-            log.warning("cannot look at %s: %s", attempt, error)
-            return Sighting(phase=Phase.WAITING, message=str(error))
+            log.warning("cannot look at %s of run %s: %s", attempt, attempt.run, error)
+            return None
+
+    def _look_around(self) -> None:
+        """Look at everything that was asked for: what is true counts, not which message told it."""
+        if self.clock.monotonic() - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = self.clock.monotonic()
+        for live in list(self._live.values()):
+            for step, want in list(live.asked.items()):
+                if step not in live.busy:
+                    self._see(live, live.attempt(step, want.attempt), want)
+
+    def _see(self, live: LiveRun, attempt: AttemptId, want: Want) -> None:
+        if isinstance(want, Stop):
+            self._stopped(live, attempt)
+        else:
+            self._looked(attempt)
 
     def _archive(self, attempt: AttemptId) -> None:
         try:
@@ -259,6 +283,7 @@ class Engine:
         if refusal := _refusal(live, command):
             self._write(live, Writing(run=live.run, done=((command.id, refusal),)))
             return
+        self._later.pop(live.id, None)
         now = self.clock.now()
         told: Stimulus = (
             CancelAsked(at=now, by=command.by)
@@ -274,11 +299,11 @@ class Engine:
             case CommandKind.CANCEL if not live.ended:
                 by = f" by {command.by}" if command.by else ""
                 writing = ended_early(live, RunStatus.CANCELLED, f"cancelled{by}", now)
-            case CommandKind.RERUN if live.ended:
+            case CommandKind.RERUN if live.ended and live.run.source is None:
                 live.tries = 0
                 writing = begun_again(live, now)
             case _:
-                refusal = "the run has ended" if live.ended else "the run has not ended"
+                refusal = _refusal_without_plan(live, command)
                 self._write(live, Writing(run=live.run, done=((command.id, refusal),)))
                 return
         self._write(live, replace(writing, done=((command.id, None),)))
@@ -302,9 +327,8 @@ class Engine:
         try:
             writing = live.tell(told)
         except IllegalTransition as error:
-            log.exception("run %s cannot go on", live.id)
-            writing = ended_early(live, RunStatus.ERROR, f"internal error: {error}", told[-1].at)
-            live.machine = None
+            self._abandon(live, str(error), done)
+            return False
         if writing is None:
             if done:
                 self._write(live, Writing(run=live.run, done=done))
@@ -318,8 +342,29 @@ class Engine:
             log.warning("run %s belongs to somebody else now", live.id)
             self._drop(live.id)
             return False
+        except AttemptEnded as error:
+            self._abandon(live, str(error), writing.done)
+            return False
         self.announce(live.id)
         return True
+
+    def _abandon(
+        self, live: LiveRun, reason: str, done: tuple[tuple[int, str | None], ...] = ()
+    ) -> None:
+        """End a run that cannot go on through a fault of ours: what still runs is stopped."""
+        log.error("run %s is given up: %s", live.id, reason)
+        live.machine = None
+        live.asked.clear()
+        live.busy.clear()
+        now = self.clock.now()
+        if live.ended:
+            return
+        said = f"internal error: {reason}"
+        broken = self.ledger.given_up(live.id, said, now)
+        for attempt in broken.attempts:
+            self._asker.stop(live.attempt(attempt.step, attempt.number))
+        ended = ended_early(live, RunStatus.ERROR, said, now)
+        self._write(live, replace(ended, steps=broken.steps, attempts=broken.attempts, done=done))
 
     # From an event to a plan
 
@@ -343,7 +388,7 @@ class Engine:
                 found = Broken(f"internal error: {type(error).__name__}: {error}")
             self._messages.put(WasPrepared(task.run, found))
 
-        self.pool.submit(job)
+        self.preparations.submit(job)
 
     def _prepared(self, run: str, found: Preparation) -> None:
         live = self._live.get(run)
@@ -355,6 +400,9 @@ class Engine:
         match found:
             case Prepared():
                 self._begin(live, found)
+            case NoRun() if live.begun_again:
+                now = self.clock.now()
+                self._write(live, ended_early(live, RunStatus.ERROR, found.reason, now))
             case NoRun():
                 self.ledger.remove(live.run, found.reason)
                 self._drop(run)
@@ -402,71 +450,44 @@ class Engine:
     # Making the world agree
 
     def _act(self) -> None:
-        taken = sum(live.slots() for live in self._live.values())
-        for live, want in self._round_robin():
-            if isinstance(want, Start) and not live.runs(want.step):
-                if self.capacity is not None and taken >= self.capacity:
-                    continue
-                taken += 1
-            self._ask(live, want)
-
-    def _round_robin(self) -> Iterable[tuple[LiveRun, Want]]:
-        """Return what is wanted and not yet asked for: of every run the first, then the second."""
-        queues = [
-            [
-                (place, live, want)
-                for place, want in enumerate(live.machine.wanted().values())
-                if want.step not in live.busy and live.asked.get(want.step) != want
-            ]
-            for live in self._live.values()
-            if live.machine is not None
-        ]
-        chosen = sorted((item for waiting in queues for item in waiting), key=lambda item: item[0])
-        return [(live, want) for _, live, want in chosen]
-
-    def _ask(self, live: LiveRun, want: Want) -> None:
-        live.asked[want.step] = want
-        live.busy.add(want.step)
-        attempt = live.attempt(want.step, want.attempt)
-        if isinstance(want, Stop):
-            self.pool.submit(lambda: self._stop(attempt, want))
-            return
-        machine = live.machine
-        assert machine is not None  # noqa: S101 - a run without a plan wants nothing
-        inputs = machine.inputs(want.step)
-        on_conflict = machine.plan.on_conflict
-
-        def job() -> None:
-            came_to = self.starter.start(
-                lambda snapshot: live.order(want.step, want.attempt, snapshot), inputs, on_conflict
-            )
-            self._messages.put(Acted(attempt, want, came_to))
-
-        self.pool.submit(job)
-
-    def _stop(self, attempt: AttemptId, want: Want) -> None:
-        try:
-            self.executor.stop(attempt)
-        except Exception:
-            log.exception("cannot stop %s of run %s", attempt, attempt.run)
-        self._messages.put(Acted(attempt, want, None))
+        for live in self._live.values():
+            self._release_slots(live)
+        for live, want in self._asker.choose(self._live.values(), self.clock.monotonic()):
+            live.asked[want.step] = want
+            if isinstance(want, Start) and live.runs(want.step):
+                # It was started before we came; to look at it is to take it up.
+                self._looked(live.attempt(want.step, want.attempt))
+            else:
+                self._asker.ask(live, want)
 
     def _acted(self, message: Acted) -> None:
         attempt = message.attempt
         live = self._live.get(attempt.run)
-        if live is None or live.machine is None:
+        if live is None:
             return
         live.busy.discard(attempt.step)
+        if live.machine is None:
+            return
         match message.came_to:
             case Failed() as failed:
-                ended = failed.ended(attempt, self.clock.now())
-                self._tell(live, [ended])
+                self._failed(live, message, failed)
             case Started() as started:
                 self._warn(live, attempt, started.warnings)
                 self._looked(attempt)
             case None:
                 self._stopped(live, attempt)
         self._release_slots(live)
+
+    def _failed(self, live: LiveRun, message: Acted, failed: Failed) -> None:
+        """Take a failure to ask for what it is worth: what is there was started all the same."""
+        attempt = message.attempt
+        sighting = self._look(attempt)
+        if sighting is None or isinstance(message.want, Stop):
+            live.ask_again(attempt.step, self.clock.monotonic() + ASK_AGAIN)
+        elif sighting.phase is Phase.ABSENT:
+            self._tell(live, [failed.ended(attempt, self.clock.now())])
+        else:
+            self._looked(attempt)
 
     def _warn(self, live: LiveRun, attempt: AttemptId, warnings: Sequence[str]) -> None:
         fresh = [f"{attempt.step}: {text}" for text in warnings]
@@ -477,7 +498,8 @@ class Engine:
 
     def _stopped(self, live: LiveRun, attempt: AttemptId) -> None:
         """Look at what was stopped; what never was there has ended by that."""
-        if self._look(attempt).phase is Phase.ABSENT:
+        sighting = self._look(attempt)
+        if sighting is not None and sighting.phase is Phase.ABSENT:
             told = sightings.never_began(attempt, self.clock.now())
             self._tell(live, [told])
         else:
@@ -501,13 +523,14 @@ class Engine:
                 self._submit_tidying(live)
 
     def _submit_tidying(self, live: LiveRun) -> None:
-        attempts = live.attempts()
 
         def job() -> None:
             worked = True
             try:
+                attempts = self.ledger.attempts(live.id)
                 for attempt in attempts:
                     self.logbook.archive(attempt)
+                self.logbook.close(live.id)
                 self.executor.forget(live.id, attempts)
             except Exception:
                 log.exception("run %s could not be tidied up; it is tried again later", live.id)
@@ -534,6 +557,14 @@ class Engine:
         soonest = min((timer for timer in timers if timer is not None), default=now + CLAIM_EVERY)
         later = min(self._later.values(), default=float("inf")) - self.clock.monotonic()
         return max(min(soonest - now, later, CLAIM_EVERY), 0.0)
+
+
+def _refusal_without_plan(live: LiveRun, command: Command) -> str:
+    if command.kind is CommandKind.CANCEL:
+        return "the run has ended"
+    if not live.ended:
+        return "the run has not ended"
+    return "the run ended through a fault of Hookline's own; push again"
 
 
 def _refusal(live: LiveRun, command: Command) -> str | None:

@@ -7,15 +7,16 @@ forge, the commands that are done. Nothing of it is there without the rest.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from pipelines.states import RunStatus
+from pipelines.states import Cause, Outcome, RunStatus, State
 from pipelines.variables import RunFacts
 from runner.clock import Clock
 from runner.database import attempts, commands, journal, outbox, repositories, runs, steps
 from runner.database.connection import Database
+from runner.executors.base import AttemptId
 from webhooks.statuses import context_of
 
 LEASE = 30.0
@@ -48,8 +49,8 @@ class Planned:
 class Writing:
     """One transaction about a run that is held under `run.lease_epoch`.
 
-    `done` holds the commands that were carried out, as (id, why refused). `begun` lets go the
-    status that has been held back since the delivery.
+    `done` holds the commands that were carried out, as (id, why refused). `begun` says that the
+    status held back since the delivery has been overtaken by what is told now.
     """
 
     run: runs.Run
@@ -60,6 +61,14 @@ class Writing:
     report: Report | None = None
     done: tuple[tuple[int, str | None], ...] = ()
     begun: bool = False
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The rows of what had not ended when its run was given up, ended."""
+
+    steps: tuple[steps.Step, ...]
+    attempts: tuple[attempts.Attempt, ...]
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,29 @@ class Ledger:
         with self.database.read() as tx:
             return commands.held_by(tx, self.owner)
 
+    def attempts(self, run: str) -> list[AttemptId]:
+        """Return every attempt that a run has had."""
+        with self.database.read() as tx:
+            return [AttemptId(run, one.step, one.number) for one in attempts.of(tx, run)]
+
+    def given_up(self, run: str, reason: str, at: float) -> GivenUp:
+        """Return how the steps and attempts of a run that had not ended look if they end now."""
+        with self.database.read() as tx:
+            steps_now, attempts_now = steps.of(tx, run), attempts.of(tx, run)
+        end = {"outcome": Outcome.ERROR, "cause": Cause.LOST, "reason": reason, "ended_at": at}
+        return GivenUp(
+            tuple(
+                replace(step, state=State.ERROR, **end)  # type: ignore[arg-type]
+                for step in steps_now
+                if not step.state.terminal
+            ),
+            tuple(
+                replace(attempt, **end)  # type: ignore[arg-type]
+                for attempt in attempts_now
+                if attempt.ended_at is None
+            ),
+        )
+
     def record(self, writing: Writing) -> None:
         """Write one transaction; raises LeaseLost, and then nothing is written."""
         self.database.transact(lambda tx: self._record(tx, writing))
@@ -157,7 +189,8 @@ class Ledger:
         for command, refused in writing.done:
             commands.done(tx, command, self.clock.now(), refused)
         if writing.begun:
-            outbox.release_held(tx, run.id)
+            # What was held since the delivery has been overtaken, and may name a tag's object.
+            outbox.drop(tx, run.id)
         if writing.report is not None:
             self._report(tx, run, writing.report)
 

@@ -9,6 +9,7 @@ from typing import Any
 from pipelines import stimuli
 from pipelines.machine import Machine, Start, Want
 from pipelines.plan import Plan
+from pipelines.schema import OnConflict
 from pipelines.states import RunStatus, State
 from pipelines.stimuli import Stimulus
 from pipelines.variables import RunFacts, variables
@@ -31,7 +32,8 @@ class LiveRun:
     """One run while this process holds its lease.
 
     `machine` is None until there is a plan. `asked` is what the executor was last asked for, by
-    step; `busy` the steps for which it is being asked right now. `begun_again` counts how often it
+    step; `busy` the steps for which it is being asked right now; `not_before` when it may be asked
+    again what it did not do (monotonic seconds). `begun_again` counts how often it
     was begun again without a plan.
     """
 
@@ -43,6 +45,7 @@ class LiveRun:
     busy: set[str] = field(default_factory=set)
     preparing: bool = False
     tidying: bool = False
+    not_before: dict[str, float] = field(default_factory=dict)
     tries: int = 0
     begun_again: int = 0
 
@@ -65,10 +68,15 @@ class LiveRun:
         machine = self.machine
         return machine is not None and machine.steps[step].state is State.RUNNING
 
-    def attempts(self) -> list[AttemptId]:
-        """Return every attempt that there has been."""
-        steps = self.machine.steps.items() if self.machine else ()
-        return [self.attempt(name, a.number) for name, step in steps for a in step.attempts]
+    def may_be_asked(self, want: Want, now: float) -> bool:
+        """Return whether the executor is to be asked for something it was not asked for yet."""
+        fresh = want.step not in self.busy and self.asked.get(want.step) != want
+        return fresh and self.not_before.get(want.step, now) <= now
+
+    def ask_again(self, step: str, at: float) -> None:
+        """Let the executor be asked for a step again, at a time."""
+        self.asked.pop(step, None)
+        self.not_before[step] = at
 
     def slots(self) -> int:
         """Return how many attempts the executor was asked to run."""
@@ -159,6 +167,11 @@ class LiveRun:
         since = self.machine.round_began_at if self.machine else self.run.created_at
         duration = at - since if self.ended and since is not None else None
         return describe(self.run.status, counts, self.run.reason, duration)
+
+    def inputs(self, step: str) -> tuple[tuple[tuple[str, str], ...], OnConflict]:
+        """Return the snapshots a step begins with, and what holds where they differ."""
+        machine = self._machine()
+        return machine.inputs(step), machine.plan.on_conflict
 
     def order(self, step: str, number: int, snapshot: str) -> Order:
         """Return the order for an attempt that begins with a snapshot."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from pipelines import loader, planning
-from pipelines.documents import Limits as FileLimits
 from pipelines.errors import ConfigError, Mistake
 from pipelines.events import Event, PullRequest, Push, Tag, Trust
 from pipelines.machine import Machine
@@ -36,7 +35,7 @@ from runner.git import WorkingTree
 from runner.ledger import Ledger
 from runner.logs import START, LogBook, LogLine, Position
 from runner.objects.filesystem import FilesystemStore
-from runner.pool import ThreadPool
+from runner.pool import InlinePool, ThreadPool
 from runner.preparing import CONFIG_PATH, FixedPreparer
 from runner.replanning import Replanner
 from runner.starting import Starter
@@ -230,7 +229,8 @@ def _open(
         logbook=logbook,
         clock=clock,
         pool=pool,
-        replanner=Replanner(ledger.config, LIMITS, FileLimits()),
+        preparations=InlinePool(),
+        replanner=Replanner(ledger.config, LIMITS),
         announce=lambda _run: news.set(),
         capacity=jobs or os.cpu_count() or 1,
     )

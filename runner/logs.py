@@ -11,6 +11,7 @@ import gzip
 import io
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -108,6 +109,11 @@ class LogBook:
                 if len(lines) >= limit:
                     break
         return Page(tuple(lines), Position(position.line + len(lines), offset))
+
+    def close(self, run: str) -> None:
+        """Remove the folder of a run's live logs, if all of them were archived."""
+        with suppress(OSError):
+            (self._spool / run).rmdir()
 
     def remove(self, attempt: AttemptId) -> None:
         """Remove a log, wherever it is; one that is not there is fine."""

@@ -47,14 +47,15 @@ class GitPreparer:
     limits: planning.Limits
     file_limits: FileLimits
 
-    def mirror(self, repository: int) -> Mirror:
-        """Return the mirror of a repository."""
+    def mirror(self, repository: int, timeout: float = 300.0) -> Mirror:
+        """Return the mirror of a repository; no git command on it takes longer than `timeout`."""
         remote = self.remote_of(repository)
         return Mirror(
             self.mirrors / f"{repository}.git",
             remote.url,
             token=remote.token,
             allow_http=remote.allow_http,
+            timeout=timeout,
         )
 
     def prepare(self, task: Task) -> Preparation:

@@ -15,11 +15,13 @@ from runner.database.runs import Run
 
 @dataclass(frozen=True)
 class Replanner:
-    """Keeps with a plan what it was made of; `config_of` gives the pipeline file of a run."""
+    """Keeps with a plan what it was made of; `config_of` gives the pipeline file of a run.
+
+    A file that was taken once is taken again, whatever its limit is now.
+    """
 
     config_of: Callable[[str], str]
     limits: planning.Limits
-    file_limits: FileLimits
 
     def payload(self, changed: tuple[str, ...] | None) -> dict[str, Any]:
         """Return what the journal keeps of a plan that was made just now."""
@@ -30,7 +32,8 @@ class Replanner:
 
     def plan(self, run: Run, payload: Mapping[str, Any]) -> Plan:
         """Return the plan of a run that was planned earlier, whatever the settings are now."""
-        config = loader.load(self.config_of(run.id), limits=self.file_limits)
+        text = self.config_of(run.id)
+        config = loader.load(text, limits=FileLimits(size=4 * len(text) + 1))
         changed = payload["changed"]
         return planning.plan(
             config,

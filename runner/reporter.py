@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx2
@@ -36,7 +37,8 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 600.0
 PATIENCE = 3 * 86400.0
 """Seconds after which a status that nobody took is given up."""
-AT_ONCE = 16
+AT_ONCE = 4
+"""How many statuses are sent side by side; each takes less time than it may be under way."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,18 @@ class Reporter:
         """Send what is due; return how many were tried."""
         now = self.clock.now()
         due = self.database.transact(lambda tx: outbox.due(tx, now, AT_ONCE))
-        for row in due:
-            self._settle(row, self._send(row))
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="hookline-report") as senders:
+            for row, understood in zip(due, senders.map(self._try_to_send, due), strict=True):
+                self._settle(row, understood)
         return len(due)
+
+    def _try_to_send(self, row: OutboxRow) -> Understood:
+        """Send a status; whatever is wrong with one of them is no matter of the others."""
+        try:
+            return self._send(row)
+        except Exception as error:
+            log.exception("the status of run %s cannot be sent", row.run_id)
+            return Later(None, f"internal error: {type(error).__name__}")
 
     def _send(self, row: OutboxRow) -> Understood:
         destination = self.destination_of(row.repository_id)
@@ -102,6 +113,9 @@ class Reporter:
             response = self.client.request(
                 request.method, request.url, headers=dict(request.headers), json=dict(request.json)
             )
+        except httpx2.LocalProtocolError:
+            # Its words may hold the token.
+            return Refused("the request cannot be made: is the repository's token right?")
         except httpx2.HTTPError as error:
             return Later(None, f"{type(error).__name__}: {error}")
         return forge.understand(

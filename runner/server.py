@@ -53,6 +53,9 @@ log = logging.getLogger("hookline")
 EMBEDDED = "embedded"
 """Who holds the runs of a SQLite database: there is only ever one process at it."""
 
+NOTE_TIMEOUT = 30.0
+"""Seconds that one git command may take for a note: shorter than a status may be under way."""
+
 LOCAL_TOKEN = "admin.token"  # noqa: S105 - the name of a file
 _LOCAL_TOKEN_NAME = "local command line"  # noqa: S105 - shown in the list of tokens
 
@@ -158,6 +161,8 @@ def _assemble(
     stack.callback(executor.close)
     pool = ThreadPool(settings.local.concurrency + 4)
     stack.callback(pool.close)
+    preparations = ThreadPool(4)
+    stack.callback(preparations.close)
     sources = Sources(settings, database, keyring, snapshots)
     ledger = Ledger(
         database,
@@ -181,7 +186,8 @@ def _assemble(
         logbook=logbook,
         clock=clock,
         pool=pool,
-        replanner=Replanner(ledger.config, plan_limits(settings), file_limits(settings)),
+        preparations=preparations,
+        replanner=Replanner(ledger.config, plan_limits(settings)),
         announce=changed,
         capacity=settings.local.concurrency,
     )
@@ -237,7 +243,7 @@ class Sources:
         return Destination(
             all_forges()[repository.forge],
             target,
-            lambda: self.preparer().mirror(repository_id),
+            lambda: self.preparer().mirror(repository_id, timeout=NOTE_TIMEOUT),
         )
 
     def previous_source(self, repository_id: int) -> str | None:

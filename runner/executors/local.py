@@ -148,11 +148,14 @@ class LocalExecutor:
         home = self._home(run)
         folders = [self._folder(attempt).path for attempt in attempts]
         spaces = home / "workspaces"
-        with self._mutex, _explained(run, "forgotten"):
-            for path in folders:
-                _remove_idle(path, path / "alive")
-            for path in spaces.iterdir() if spaces.is_dir() else ():
-                _remove_idle(path, path / "lock")
+        with _explained(run, "forgotten"):
+            with self._mutex:
+                doomed = [*_set_aside(home, ((path, path / "alive") for path in folders))]
+                idle = [*spaces.iterdir()] if spaces.is_dir() else []
+                doomed += _set_aside(home, ((path, path / "lock") for path in idle))
+            # What steps left may be large: nobody is kept waiting for it.
+            for path in dict.fromkeys((*doomed, *_left_over(home))):
+                remove(path)
             for path in (spaces, home):
                 with suppress(OSError):
                     path.rmdir()
@@ -307,13 +310,20 @@ def _signal_agent(folder: Folder, number: signal.Signals) -> None:
             os.kill(process, number)
 
 
-def _remove_idle(path: Path, lock: Path) -> None:
-    """Remove a folder unless somebody holds its lock."""
-    if not path.is_dir():
-        return
-    held = locks.take(lock)
-    if held is not None:
-        try:
-            remove(path)
-        finally:
-            os.close(held)
+_DOOMED = ".doomed-"
+
+
+def _set_aside(home: Path, folders: Iterable[tuple[Path, Path]]) -> Iterator[Path]:
+    """Take folders (with their locks) away under other names, those left out that are in use."""
+    for path, lock in folders:
+        held = locks.take(lock) if path.is_dir() else None
+        if held is not None:
+            try:
+                yield path.rename(home / f"{_DOOMED}{path.name}-{time.monotonic_ns()}")
+            finally:
+                os.close(held)
+
+
+def _left_over(home: Path) -> list[Path]:
+    """Return what was set aside by somebody who did not come to remove it."""
+    return [*home.glob(f"{_DOOMED}*")]

@@ -52,9 +52,10 @@ class Watch:
             self._news()
             locks.wait(self._folder.alive)
             self._settle(self)
+        finally:
+            # Also when it could not be settled: a look will try again.
             self._over.set()
             self._news()
-        finally:
             if self._process is not None:
                 self._process.wait()
 

@@ -11,7 +11,7 @@ from pipelines.states import Cause
 from runner.database import outbox, runs
 from runner.database.connection import Database
 from runner.database.words import CommandKind
-from runner.executors.base import AttemptId
+from runner.executors.base import AttemptId, Phase
 from runner.executors.fake import Delivery, Verb
 from runner.executors.scripts import error, fail, hang, succeed
 from runner.preparing import Broken, Later, NoRun
@@ -51,7 +51,7 @@ def test_a_push_becomes_a_run_that_ends_and_is_let_go(bench: Callable[..., Bench
     assert (row.status, row.attempt, row.wanted, row.lease_owner) == ("success", 1, False, None)
     assert row.ended_at is not None
     assert here.engine.idle()
-    assert [state for state, _ in here.statuses(run)] == ["queued", "running", "success"]
+    assert [state for state, _ in here.statuses(run)] == ["running", "success"]
     assert here.statuses(run)[-1][1].startswith("Success: 3 steps")
     assert set(here.announced) == {run}
     assert here.world.called(Verb.FORGET)
@@ -177,7 +177,7 @@ def test_rerun_of_what_failed_keeps_the_rest(bench: Callable[..., Bench]) -> Non
         ("test", 2, "success"),
     ]
     states = [state for state, _ in here.statuses(run)]
-    assert states == ["queued", "running", "failure", "running", "success"]
+    assert states == ["running", "failure", "running", "success"]
 
 
 def test_rerun_of_all(bench: Callable[..., Bench]) -> None:
@@ -212,7 +212,7 @@ def test_a_broken_pipeline_file_is_an_error_that_the_commit_shows(
     assert (row.status, row.reason) == ("error", ".ci.yaml:3:5: unknown key `need`")
     assert row.warnings == ("one", "two")
     assert ".ci.yaml:3:5: unknown key `need`" in here.statuses(run)[-1][1]
-    assert [state for state, _ in here.statuses(run)] == ["queued", "error"]
+    assert [state for state, _ in here.statuses(run)] == ["error"]
 
 
 def test_what_is_away_is_waited_for_and_then_given_up(bench: Callable[..., Bench]) -> None:
@@ -328,3 +328,183 @@ def test_a_step_that_takes_too_long_is_stopped_from_outside(bench: Callable[...,
     here.settle()
     assert here.states(run) == {"slow": "failure"}
     assert here.reasons(run)["slow"] == "ran longer than 30 s"
+
+
+def test_a_hand_over_that_failed_after_it_worked_is_taken_for_what_it_is(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    here.world.refuse(Verb.START, "no answer", done=True)
+    run = here.push()
+    here.settle()
+    assert here.states(run)["lint"] == "running"
+    assert here.attempts(run) == [("lint", 1, None)]
+
+
+def test_what_runs_is_looked_at_and_not_started_after_a_restart(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.world.refuse(Verb.START, "a hiccup")
+    here.new_engine()
+    here.settle()
+    here.world.release(AttemptId(run, "lint", 1))
+    here.settle()
+    assert here.attempts(run)[0] == ("lint", 1, "success")
+    assert set(here.world.starts.values()) == {1}
+
+
+def test_a_stop_that_failed_is_asked_for_again(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.world.refuse(Verb.STOP, "no answer")
+    here.ask(run, CommandKind.CANCEL)
+    here.settle()
+    assert here.states(run)["lint"] == "running"
+    here.clock.advance(6)
+    here.settle()
+    assert here.run(run).status == "cancelled"
+
+
+def test_a_look_that_failed_is_made_up_for(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.world.refuse(Verb.LOOK, "no answer")
+    here.world.release(AttemptId(run, "lint", 1))
+    here.engine.turn()
+    assert here.states(run)["lint"] == "running"
+    here.clock.advance(16)
+    here.settle()
+    assert here.run(run).status == "success"
+
+
+def test_news_that_nobody_was_told_of_is_seen(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", hang())
+    run = here.push()
+    here.settle()
+    here.world.delivery = Delivery.LOST
+    here.world.release(AttemptId(run, "lint", 1))
+    here.clock.advance(16)
+    here.settle()
+    assert here.run(run).status == "success"
+
+
+def test_what_was_handed_over_and_is_gone_is_tried_again_or_lost(
+    bench: Callable[..., Bench],
+) -> None:
+    here = bench()
+    here.world.script("lint", hang().held(Phase.WAITING), succeed())
+    run = here.push()
+    here.settle()
+    attempt = AttemptId(run, "lint", 1)
+    here.world.lose(attempt)
+    here.world._forget(attempt)
+    here.settle()
+    assert here.states(run)["lint"] == "retrying"
+    here.clock.advance(10)
+    here.settle()
+    assert here.run(run).status == "success"
+
+
+def test_a_freed_place_is_taken_at_once(bench: Callable[..., Bench]) -> None:
+    here = bench("steps: {a: {run: a}, b: {run: b, needs: a}}\n", capacity=1)
+    here.world.script("a", hang())
+    run = here.push()
+    here.settle()
+    here.world.release(AttemptId(run, "a", 1))
+    here.engine.turn()
+    assert here.world.called(Verb.START)[-1].step == "b"
+
+
+def test_a_rerun_that_finds_nothing_to_run_keeps_the_run(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.preparer.answers = [Broken("refused"), NoRun("there is no .ci.yaml")]
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.RERUN, mode="all")
+    here.settle()
+    assert (here.run(run).status, here.run(run).reason) == ("error", "there is no .ci.yaml")
+    assert [state for state, _ in here.statuses(run)][-1] == "error"
+
+
+def test_a_run_whose_journal_cannot_be_read_ends_and_holds_up_no_other(
+    bench: Callable[..., Bench], database: Database
+) -> None:
+    from runner.database.tables import journal
+
+    here = bench()
+    here.world.script("lint", hang(), succeed())
+    run = here.push()
+    here.settle()
+    with database.write() as tx:
+        tx.execute(journal.update().where(journal.c.sequence == 2).values(kind="nonsense"))
+    here.new_engine()
+    other = here.push(2)
+    here.settle()
+    assert here.run(other).status == "success"
+    row = here.run(run)
+    assert (row.status, row.wanted) == ("error", False)
+    assert "its journal cannot be read" in row.reason
+    assert here.world.called(Verb.STOP) == [AttemptId(run, "lint", 1)]
+    assert here.states(run)["lint"] == "error"
+    here.ask(run, CommandKind.RERUN, mode="all")
+    here.settle()
+    assert here.run(run).status == "error"
+    assert here.engine.idle()
+
+
+def test_a_rerun_after_a_failed_tidying_does_not_spin(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.refuse(Verb.FORGET, "busy")
+    run = here.push()
+    here.settle()
+    here.world.script("lint", hang())
+    here.ask(run, CommandKind.RERUN, mode="all")
+    here.settle()
+    here.clock.advance(40)
+    here.settle()
+    assert here.engine.turn() > 0
+    here.world.release(AttemptId(run, "lint", 2))
+    here.settle()
+    assert here.engine.idle()
+
+
+def test_cancel_is_refused_while_nothing_can_be_cancelled(
+    bench: Callable[..., Bench], database: Database
+) -> None:
+    here = bench()
+    here.preparer.answers = [Broken("bad"), Broken("bad")]
+    run = here.push()
+    here.settle()
+    here.ask(run, CommandKind.CANCEL)
+    here.settle()
+    from runner.database import commands
+
+    with database.read() as tx:
+        assert [command.refused for command in commands.of(tx, run)] == ["the run has ended"]
+
+
+def test_conflicts_of_workspaces_are_told_on_the_run(bench: Callable[..., Bench]) -> None:
+    here = bench("steps: {a: {run: a}, b: {run: b}, c: {run: c, needs: [a, b]}}\n")
+    from runner.workspace.manifest import Entry, Kind, build
+
+    base = here.preparer.source
+
+    def leave(mode: bool) -> str:
+        link = Entry("x", Kind.SYMLINK, target="a" if mode else "b")
+        return here.snapshots.save(build([link], (base,), {}))
+
+    here.world.script("a", succeed(snapshot=leave(True)))
+    here.world.script("b", succeed(snapshot=leave(False)))
+    run = here.push()
+    here.settle()
+    assert here.run(run).warnings == ("c: `x` was changed by `a` and by `b`, which won",)

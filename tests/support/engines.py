@@ -9,7 +9,6 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from pipelines import loader, planning
-from pipelines.documents import Limits as FileLimits
 from pipelines.events import Push, Trust
 from runner.clock import ManualClock
 from runner.database import attempts, commands, journal, outbox, repositories, runs, steps
@@ -103,7 +102,8 @@ class Bench:
             logbook=LogBook(self.folder / "spool", self.objects),
             clock=self.clock,
             pool=InlinePool(),
-            replanner=Replanner(own.config, LIMITS, FileLimits()),
+            preparations=InlinePool(),
+            replanner=Replanner(own.config, LIMITS),
             announce=self.announced.append,
             capacity=self.capacity,
         )
