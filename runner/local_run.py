@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from runner.database.tables import metadata
 from runner.database.words import CommandKind, Visibility
 from runner.engine import Engine
 from runner.executors import host
-from runner.executors.base import AttemptId
+from runner.executors.base import AttemptId, Phase
 from runner.executors.local import LocalExecutor
 from runner.git import WorkingTree
 from runner.ledger import Ledger
@@ -47,6 +48,8 @@ from runner.workspace.snapshots import Snapshots
 
 LIMITS = planning.Limits(waiting_timeout=86400.0)
 _NO_COMMIT = "0" * 40
+_FAREWELL = 3.0
+"""Seconds that steps have to end when a run is left before it has ended."""
 _PATIENCE = 0.1
 """Seconds between two looks at the logs of what runs."""
 
@@ -69,6 +72,7 @@ class LocalRun:
     run: str
     database: Database
     engine: Engine
+    executor: LocalExecutor
     logbook: LogBook
     snapshots: Snapshots
     news: threading.Event
@@ -110,6 +114,24 @@ class LocalRun:
             lambda tx: commands.add(tx, self.run, CommandKind.CANCEL, {}, "you", now)
         )
         self.engine.wake()
+
+    def end_everything(self) -> None:
+        """End what still runs, by force if it does not go by itself in a few seconds."""
+        machine = self.machine
+        wanted = machine.wanted().values() if machine else ()
+        attempts = [AttemptId(self.run, want.step, want.attempt) for want in wanted]
+        for attempt in attempts:
+            self.executor.stop(attempt)
+        patience = time.monotonic() + _FAREWELL
+        while any(self._lives(attempt) for attempt in attempts):
+            if time.monotonic() > patience:
+                for attempt in attempts:
+                    self.executor.kill(attempt)
+                return
+            time.sleep(_PATIENCE)
+
+    def _lives(self, attempt: AttemptId) -> bool:
+        return self.executor.look(attempt).phase in (Phase.WAITING, Phase.RUNNING)
 
     def copy_artifacts(self, step: str, into: Path) -> list[Path]:
         """Write the artifacts of a step below a folder; return where they are."""
@@ -185,6 +207,7 @@ def open_local_run(
             stop.set()
             local.engine.wake()
             thread.join()
+            local.end_everything()
 
 
 def _open(
@@ -235,7 +258,7 @@ def _open(
         capacity=jobs or os.cpu_count() or 1,
     )
     plan = planning.plan(config, event, LIMITS)
-    return LocalRun(plan, run, database, engine, logbook, snapshots, news)
+    return LocalRun(plan, run, database, engine, executor, logbook, snapshots, news)
 
 
 def _read_config(path: Path) -> tuple[str, Config]:

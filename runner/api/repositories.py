@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pipelines.states import RunStatus
 from runner.api import errors
 from runner.api.access import Gate, Visitor, repository_of
 from runner.api.answers import answer, nothing
 from runner.api.bodies import Fields, fields_of, with_body
-from runner.database import audit, repositories
+from runner.database import audit, repositories, runs
 from runner.database.errors import NameTaken
 from runner.database.repositories import Repository
 from runner.database.words import Visibility
@@ -72,6 +73,14 @@ def _sound_web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _sound_token(value: str) -> str:
+    token = value.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        message = "a token is printable ASCII without spaces"
+        raise ValueError(message)
+    return token
+
+
 def _sound_branch(value: str) -> str:
     try:
         return checked_branch(value)
@@ -83,6 +92,9 @@ def _sound_branch(value: str) -> str:
 WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_sound_web_address)]
 
 
+_GOING_ON = tuple(status for status in RunStatus if not status.terminal)
+
+
 class NewRepository(Fields):
     """What a repository is made of."""
 
@@ -91,7 +103,7 @@ class NewRepository(Fields):
     clone_url: Annotated[str, Field(max_length=2048), AfterValidator(_sound_clone_url)]
     api_url: WebAddress | None = None
     web_url: WebAddress | None = None
-    token: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    token: Annotated[str, Field(max_length=4096), AfterValidator(_sound_token)] | None = None
     default_branch: Annotated[str, Field(max_length=255), AfterValidator(_sound_branch)] = "main"
     visibility: Visibility = Visibility.PRIVATE
 
@@ -172,6 +184,9 @@ class Repositories:
 
     def _remove(self, tx: Connection, visitor: Visitor, name: str) -> None:
         found = repository_of(tx, visitor, name, Scope.ADMIN)
+        if any(runs.page(tx, found.id, status=status, limit=1) for status in _GOING_ON):
+            message = f"runs of {found.name} are going on"
+            raise errors.Conflict(message, cure="cancel them, and wait until they have ended")
         audit.add(
             tx,
             at=self.services.clock.now(),

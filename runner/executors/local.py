@@ -121,6 +121,14 @@ class LocalExecutor:
             watch = self._watch(attempt, folder, None)
             watch.insist(patience, lambda: self._kill_agent(folder))
 
+    def kill(self, attempt: AttemptId) -> None:
+        """End an attempt at once, its agent and all that it started; nothing of it is captured."""
+        folder = self._folder(attempt)
+        with _explained(attempt, "killed"):
+            self._kill_agent(folder)
+            locks.wait(folder.alive)
+            self.look(attempt)
+
     def look(self, attempt: AttemptId) -> Sighting:
         """Return what is true of an attempt, and watch it if it lives."""
         folder = self._folder(attempt)

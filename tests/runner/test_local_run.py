@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,15 @@ def test_what_is_wrong_is_told_before_anything_runs(checkout: Path, tmp_path: Pa
     empty.mkdir()
     with pytest.raises(NotARepository), open_local_run(empty):
         pass
+
+
+def test_leaving_early_leaves_nothing_running(checkout: Path, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    text = f"steps: {{a: {{run: 'trap : TERM; echo $$ > {pid}; while :; do sleep 1; done'}}}}\n"
+    (checkout / ".ci.yaml").write_text(text)
+    with open_local_run(checkout) as run:
+        for _ in run.watch():
+            if pid.exists() and pid.read_text().strip():
+                break
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

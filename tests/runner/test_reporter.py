@@ -169,3 +169,29 @@ def test_a_note_is_written_into_a_real_repository(post: Post, tmp_path: Path) ->
     post.bench.settle()
     post.reporter.turn()
     assert str(RunStatus.SUCCESS) in origin.note(commit)
+
+
+def test_one_that_cannot_be_sent_holds_up_no_other(post: Post) -> None:
+    post.bench.settle()
+    good = post.reporter.destination_of
+
+    def unreadable(repository: int) -> Destination:
+        raise LookupError(repository)
+
+    post.reporter.destination_of = unreadable
+    assert post.reporter.turn() == 1
+    assert post.rows()[-1].last_error == "internal error: LookupError"
+    post.reporter.destination_of = good
+    post.bench.clock.advance(5)
+    post.reporter.turn()
+    assert post.forge.states(COMMIT) == ["success"]
+
+
+def test_a_token_that_fits_no_header_is_told_to_nobody(post: Post) -> None:
+    post.bench.settle()
+    target = Target(post.forge.url, "acme/demo", "hunter2\nmore")
+    post.reporter.destination_of = lambda _: Destination(all_forges()["github"], target, _no_mirror)
+    post.reporter.turn()
+    row = post.rows()[-1]
+    assert "is the repository's token right?" in str(row.refused)
+    assert "hunter2" not in repr(row)

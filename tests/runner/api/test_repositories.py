@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from pipelines.states import RunStatus
 from runner.api.repositories import default_api_url, default_web_url
 from runner.database import audit, repositories
 from runner.database.words import Visibility
@@ -94,6 +95,9 @@ def test_a_name_is_taken_once(instance: Instance, client: TestClient) -> None:
         ("default_branch", "a..b"),
         ("visibility", "secret"),
         ("token", ""),
+        ("token", "hunter2\nmore"),
+        ("token", "hunter2 more"),
+        ("token", "hünter2"),
     ],
 )
 def test_what_could_do_harm_is_refused(
@@ -194,3 +198,15 @@ def test_deleting_takes_everything_with_it(instance: Instance, client: TestClien
     with instance.database.read() as tx:
         deeds = [(deed.what, deed.about) for deed in audit.page(tx)]
     assert deeds == [("repository.delete", {"repository": "acme/demo"})]
+
+
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.RUNNING])
+def test_nothing_is_deleted_under_a_run_that_goes_on(
+    instance: Instance, client: TestClient, status: RunStatus
+) -> None:
+    repository = instance.repository()
+    instance.run(repository, status)
+    place = f"{PLACE}/{repository.name}"
+    answer = client.delete(place, headers=instance.bearer(Scope.ADMIN))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+    assert client.get(place, headers=instance.bearer(Scope.READ)).status_code == 200
