@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.complaints import Complaint, did_you_mean
+from pipelines.complaints import Complaint, instead_of
 from pipelines.documents import KEY, Loc
 from pipelines.errors import ExpressionError
 from pipelines.expressions import Expression, Names, ReferenceKind
@@ -80,7 +80,7 @@ def _matrix(loc: Loc, matrix: Matrix) -> Iterator[Complaint]:
             if axis not in matrix.axes:
                 place = (*loc, "exclude", index, axis, KEY)
                 message = f"there is no axis `{axis}` to exclude from"
-                yield Complaint(place, "unknown-axis", message, did_you_mean(axis, matrix.axes))
+                yield Complaint(place, "unknown-axis", message, instead_of(axis, matrix.axes))
     first: dict[str, str] = {}
     for axis in _axes(matrix):
         other = first.setdefault(variable_name(axis), axis)
@@ -149,7 +149,7 @@ def _unknown_need(
 ) -> Complaint:
     if need not in others:
         message = f"there is no step `{need}`"
-        return Complaint(loc, "unknown-need", message, did_you_mean(need, needs))
+        return Complaint(loc, "unknown-need", message, instead_of(need, needs))
     if loc[0] == "finally":
         message = f"`{need}` has ended anyway when `finally` begins"
         return Complaint(loc, "unknown-need", message, "remove it")

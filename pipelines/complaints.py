@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines import schema
 from pipelines.documents import KEY, Loc
+from pipelines.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def of_validation(error: ValidationError) -> Iterator[Complaint]:
     return map(_complaint, error.errors(include_url=False))
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def instead_of(name: str, known: Iterable[str]) -> str:
     """Return `did you mean …?` for the nearest known name, or the names there are."""
     names = list(islice(known, 500))
-    if close := get_close_matches(name[:100], names, n=1, cutoff=0.6):
-        return f"did you mean `{close[0]}`?"
+    if near := did_you_mean(name, names):
+        return near
     if not names:
         return "there is none"
     shown = ", ".join(f"`{known}`" for known in names[:12])
@@ -95,7 +95,7 @@ def _unknown_key(loc: Loc) -> Complaint:
     model = _BY_PATH[_generalised(tuple(above))]
     known = [field.alias or name for name, field in model.model_fields.items()]
     return Complaint(
-        (*loc, KEY), "unknown-key", f"unknown key `{key}`", did_you_mean(str(key), known)
+        (*loc, KEY), "unknown-key", f"unknown key `{key}`", instead_of(str(key), known)
     )
 
 

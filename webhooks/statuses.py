@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from pipelines.durations import format_duration
 from pipelines.events import Event, PullRequest
 from pipelines.states import RunStatus, State
 from webhooks.forges.base import StatusState
@@ -53,20 +54,6 @@ def describe(
     return line(f"{run_status.capitalize()}{detail}", LIMIT)
 
 
-def lasting(seconds: float) -> str:
-    """Return a duration as people say it: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 3 min`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
 def _detail(
     run_status: RunStatus, counts: Mapping[State, int], culprit: str, duration: float | None
 ) -> str:
@@ -87,7 +74,7 @@ def _detail(
 
 
 def _lasting(before: str, duration: float | None) -> str:
-    return "" if duration is None else before + lasting(duration)
+    return "" if duration is None else before + format_duration(duration)
 
 
 def _progress(counts: Mapping[State, int]) -> str:

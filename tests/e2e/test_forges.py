@@ -184,4 +184,5 @@ def test_the_outbox_survives_a_restart(hooked: Hooked, forge: FakeForge) -> None
     hooked.server.kill()
     forge.calm()
     hooked.server.start()
-    wait_for("status", lambda: forge.states(commit)[-1:] == ["success"])
+    told = wait_for("status", lambda: forge.states(commit)[-1:])
+    assert told == ["success"]

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from pipelines import schema
-from pipelines.complaints import Complaint, did_you_mean, of_validation
+from pipelines.complaints import Complaint, instead_of, of_validation
 from pipelines.documents import KEY, Loc
 
 
@@ -151,5 +151,5 @@ def test_a_rule_that_has_no_words_of_its_own_is_told_in_pydantics() -> None:
     ],
     ids=range(5),
 )
-def test_did_you_mean(name: str, known: list[str], cure: str) -> None:
-    assert did_you_mean(name, known) == cure
+def test_instead_of(name: str, known: list[str], cure: str) -> None:
+    assert instead_of(name, known) == cure

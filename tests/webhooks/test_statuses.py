@@ -7,7 +7,7 @@ import pytest
 from pipelines.events import PullRequest, Push
 from pipelines.states import RunStatus, State
 from webhooks.forges.base import StatusState
-from webhooks.statuses import context_of, describe, lasting, state_of
+from webhooks.statuses import context_of, describe, state_of
 
 SEVEN = {State.SUCCESS: 7}
 
@@ -52,7 +52,7 @@ def test_no_status_is_forgotten() -> None:
             {State.SUCCESS: 5, State.SKIPPED: 2},
             "",
             65.0,
-            "Success: 5 steps (2 skipped) in 1 min 5 s",
+            "Success: 5 steps (2 skipped) in 1m 5s",
         ),
         (RunStatus.SUCCESS, {State.SKIPPED: 2}, "", None, "Success: 0 steps (2 skipped)"),
         (RunStatus.SUCCESS, {}, "", None, "Success"),
@@ -94,29 +94,6 @@ def test_descriptions(
 ) -> None:
     assert describe(run_status, counts, culprit, duration) == expected
     assert len(expected) <= 140
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (-1, "0 s"),
-        (0, "0 s"),
-        (0.04, "0 s"),
-        (0.42, "0.4 s"),
-        (9, "9 s"),
-        (9.94, "9.9 s"),
-        (9.95, "10 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (61, "1 min 1 s"),
-        (3599, "59 min 59 s"),
-        (3600, "1 h"),
-        (3660, "1 h 1 min"),
-        (90000, "25 h"),
-    ],
-)
-def test_lasting(seconds: float, expected: str) -> None:
-    assert lasting(seconds) == expected
 
 
 def test_a_pull_request_has_a_context_of_its_own() -> None:
