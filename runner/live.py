@@ -11,7 +11,7 @@ from pipelines.machine import Machine, Start, Want
 from pipelines.plan import Plan
 from pipelines.schema import OnConflict
 from pipelines.states import RunStatus, State
-from pipelines.stimuli import Stimulus
+from pipelines.stimuli import StepEnded, Stimulus
 from pipelines.variables import RunFacts, variables
 from runner.database.journal import JournalRecord
 from runner.database.runs import Run
@@ -25,6 +25,9 @@ PLANNED = "planned"
 ENDED_EARLY = "ended early"
 BEGUN_AGAIN = "begun again"
 """The journal's entries that a machine is not told: it was made, or there is none."""
+
+_WARNINGS = 100
+"""How many warnings a run shows; its steps keep their own."""
 
 
 @dataclass
@@ -123,6 +126,7 @@ class LiveRun:
             attempt=self.begun_again + machine.round,
             started_at=machine.round_began_at,
             ended_at=machine.ended_at,
+            warnings=_with_warnings(was.warnings, heard),
         )
         records = [self._record(s.kind, s.at, stimuli.to_record(s)) for s in heard]
         shown = (was.status, was.attempt) != (self.run.status, self.run.attempt)
@@ -203,6 +207,12 @@ class LiveRun:
             message = f"run {self.id} has no plan yet"
             raise ValueError(message)
         return self.machine
+
+
+def _with_warnings(known: tuple[str, ...], heard: Sequence[Stimulus]) -> tuple[str, ...]:
+    """Return a run's warnings with those of the steps that have just ended, each once."""
+    fresh = [f"{s.step}: {text}" for s in heard if isinstance(s, StepEnded) for text in s.warnings]
+    return tuple(dict.fromkeys((*known, *fresh)))[:_WARNINGS]
 
 
 def ended_early(live: LiveRun, status: RunStatus, reason: str, at: float) -> Writing:

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -102,6 +103,18 @@ def serve(settings: Settings) -> None:
             log.info("hookline ends; steps that run go on")
 
 
+class DataUnusable(Exception):
+    """A folder that everything is kept in cannot be made or written."""
+
+    code = "data-unusable"
+
+    def __init__(self, name: str, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"{name}: {folder} cannot be used: {error.strerror}; "
+            "name a folder that this account may write"
+        )
+
+
 class CannotListen(Exception):
     """The address cannot be listened at."""
 
@@ -147,6 +160,7 @@ def _assemble(
 ) -> Instance:
     clock = SystemClock()
     keyring = load_keyring(settings)
+    _usable("object_store", settings.object_folder)
     objects = FilesystemStore(settings.object_folder)
     logbook = LogBook(settings.data / "spool", objects)
     snapshots = Snapshots(objects)
@@ -333,10 +347,20 @@ def _owner(database: Database) -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+def _usable(name: str, folder: Path) -> None:
+    """Make a folder if need be, and see whether it can be written; raises DataUnusable."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataUnusable(name, folder, error) from error
+
+
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Keep other servers out of a data folder; the system forgets the lock when a process ends."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _usable("data", data)
     with open(data / "server.lock", "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from pipelines.suggestions import did_you_mean
 from runner.quantities import show_duration, show_size
@@ -240,7 +241,9 @@ def _message(detail: Mapping[str, Any]) -> str:
 
 def _example(name: str) -> str:
     field = dict(fields_of()).get(name)
-    return _shown(name, field.default) if field and field.default not in (None, ...) else ""
+    if field is None or field.default is None or field.default is PydanticUndefined:
+        return ""
+    return _shown(name, field.default)
 
 
 def _value(settings: Settings, name: str) -> object:

@@ -33,7 +33,7 @@ def install(
     first. Returns the path of the hook. InstallError says what stands against it.
     """
     check_standard_secret(secret)
-    _check_repository(bare)
+    check(bare, chain=chain)
     path = _hooks(bare) / HOOK
     settings = {"url": _hook_url(url, hook_id), "secret": secret, "wait": wait}
     _make_room(path, chain=chain)
@@ -42,6 +42,12 @@ def install(
     _write(path, script(sys.executable), 0o755)
     _git(bare, "config", "receive.advertisePushOptions", "true")
     return path
+
+
+def check(bare: Path, *, chain: bool = False) -> None:
+    """Raise the InstallError that `install` would raise for this repository; change nothing."""
+    _check_repository(bare)
+    _room(_hooks(bare) / HOOK, chain=chain)
 
 
 def uninstall(bare: Path) -> bool:
@@ -94,14 +100,21 @@ def _check_repository(bare: Path) -> None:
 
 
 def _make_room(path: Path, *, chain: bool) -> None:
+    kept = _room(path, chain=chain)
+    if kept is not None:
+        path.rename(kept)
+
+
+def _room(path: Path, *, chain: bool) -> Path | None:
+    """Return where a foreign hook is to be kept; None if there is none."""
     if not os.path.lexists(path) or _is_ours(path):
-        return
+        return None
     kept = path.with_name(post_receive.CHAINED)
     if not chain:
         _refuse(f"{path} is somebody else's; with --chain it is kept as {kept.name} and run first")
     if kept.exists():
         _refuse(f"both {path} and {kept} are somebody else's; remove one of them")
-    path.rename(kept)
+    return kept
 
 
 def _is_ours(path: Path) -> bool:

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from runner.cli.show import described
 
 PROJECT = Path(__file__).parent / "project"
@@ -178,13 +180,24 @@ def show(here: Stage) -> None:
     watch(here, 3, "success")
 
     title("The result on the commits, as git notes")
-    here.git("fetch", "-q", "origin", "refs/notes/hookline:refs/notes/hookline")
-    print(indented(here.git("log", "--notes=hookline", "--format=%h %s%n  %N")))
+    print(indented(notes(here)))
 
     title("The badge")
     badge = here.get(f"/badges/{NAME}.svg").decode()
     (here.folder / "badge.svg").write_text(badge)
     print(f"  {here.url}/badges/{NAME}.svg  says  {badge.split('<title>')[1].split('<')[0]}")
+
+
+def notes(here: Stage) -> str:
+    """Return the commits with their notes, once the newest says how its run ended."""
+    told = ""
+    for _ in range(300):
+        here.git("fetch", "-q", "-f", "origin", "refs/notes/*:refs/notes/*")
+        told = here.git("log", "--notes=hookline", "--format=%h %s%n  %N")
+        if "pending" not in told:
+            break
+        time.sleep(0.1)
+    return told
 
 
 def push(here: Stage, message: str, *options: str) -> str:
@@ -212,7 +225,9 @@ def watch(here: Stage, number: int, expected: str) -> None:
         run = here.run(number)
         states = [step["state"] for step in run.get("steps", [])]
         if states and states != shown:
-            print("\n".join(f"  {line}" for line in described(run, time.time(), 100)), end="\n\n")
+            for line in described(run, time.time(), 100):
+                print(" ", line if sys.stdout.isatty() else click.unstyle(line))
+            print()
             shown = states
         if run and run["ended_at"] is not None:
             break

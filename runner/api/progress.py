@@ -80,6 +80,8 @@ class Teller:
         ended = [step for step in view.steps if step.state.terminal]
         for step in sorted(ended, key=lambda step: (step.ended_at or 0.0, step.position)):
             yield (run.id, f"step {step.name}"), prefix + step_line(step)
+        for number, warning in enumerate(() if view.errors else run.warnings):
+            yield (run.id, f"warning {number}"), f"{prefix}! {warning}"
         if run.status.terminal:
             yield (run.id, "end"), f"{prefix}{_verdict(view)} {self.base_url}/runs/{run.id}"
 

@@ -144,6 +144,9 @@ class Repositories:
         visitor = self.gate.visitor(request)
         visitor.require(Scope.ADMIN)
         asked = fields_of(request, body, NewRepository)
+        if asked.token is not None and not asked.clone_url.startswith(("http://", "https://")):
+            message = "a token can only be sent to an https clone_url"
+            raise errors.BadField(f"'token': {message}", cure="leave it out, or use https")
         try:
             made = self.services.database.transact(lambda tx: self._create(tx, visitor, asked))
         except NameTaken as error:

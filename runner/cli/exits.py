@@ -90,6 +90,7 @@ KINDS: Mapping[str, type[Failure]] = {
     "runner.database.errors.DatabaseError": Misconfigured,
     "runner.server.AlreadyRunning": Misconfigured,
     "runner.server.CannotListen": Misconfigured,
+    "runner.server.DataUnusable": Misconfigured,
     "runner.git_errors.GitError": Unusable,
     "webhooks.errors.WebhookError": Unusable,
     "runner.client.ClientError": Unserved,

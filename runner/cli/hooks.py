@@ -116,6 +116,7 @@ def install(client: Client, bare: Path, name: str | None, wait: float, chain: bo
     from runner.client import NotFound, path_of
     from webhooks import install as hooks
 
+    hooks.check(bare, chain=chain)
     name = name or bare.name.removesuffix(".git")
     _register(client, name, bare)
     before = installed(bare, client.url)

@@ -75,7 +75,8 @@ def header(run: dict[str, Any], now: float) -> Iterator[str]:
     yield f"{full_time(run['created_at'])}, {ago(run['created_at'], now)}  {run['url']}"
     for text in run.get("errors", ()) or ([run["reason"]] if run["reason"] else []):
         yield from (f"{icon(run['status'])} {first_line(line)}" for line in text.splitlines())
-    for text in run["warnings"]:
+    own = {f"{step['name']}: {text}" for step in run["steps"] for text in step["warnings"]}
+    for text in (text for text in run["warnings"] if text not in own):
         yield f"{icon('warning')} {first_line(text)}"
 
 

@@ -105,3 +105,15 @@ def test_a_port_that_is_left_open_is_told(make_server: Callable[..., Server]) ->
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_folders_that_cannot_be_used_are_refused_by_name(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for setting, name in (("HOOKLINE_DATA", "data"), ("HOOKLINE_OBJECT_STORE", "object_store")):
+        other = make_server()
+        other.environment[setting] = str(tmp_path / "file" / "below")
+        told = other.cli("serve", check=False)
+        assert f"{name}: {tmp_path}/file/below cannot be used: Not a directory" in told
+        assert "Traceback" not in told

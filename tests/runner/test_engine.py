@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -508,3 +509,11 @@ def test_conflicts_of_workspaces_are_told_on_the_run(bench: Callable[..., Bench]
     run = here.push()
     here.settle()
     assert here.run(run).warnings == ("c: `x` was changed by `a` and by `b`, which won",)
+
+
+def test_what_a_step_warns_of_is_told_on_the_run(bench: Callable[..., Bench]) -> None:
+    here = bench()
+    here.world.script("lint", replace(succeed(), warnings=("left out: x",)))
+    run = here.push()
+    here.settle()
+    assert here.run(run).warnings == ("lint: left out: x",)

@@ -13,7 +13,7 @@ import pytest
 from tests.webhooks.repositories import bare_repository, clone_of, commit, git
 from tests.webhooks.samples import OTHER_SECRET, SECRET
 from webhooks.errors import InstallError, SecretError
-from webhooks.install import install, script, uninstall
+from webhooks.install import check, install, script, uninstall
 
 URL = "http://localhost:8000/"
 FOREIGN = "#!/bin/sh\necho mine\n"
@@ -185,3 +185,15 @@ def test_the_first_line(python: str, first: str) -> None:
     text = script(python)
     assert text.splitlines()[0] == first
     assert text.count("#!/") == 1
+
+
+def test_looking_first_changes_nothing(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "bare.git")
+    bare = tmp_path / "bare.git"
+    foreign = bare / "hooks" / "post-receive"
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("#!/bin/sh\n")
+    with pytest.raises(InstallError, match="--chain"):
+        check(bare)
+    check(bare, chain=True)
+    assert foreign.read_text() == "#!/bin/sh\n"

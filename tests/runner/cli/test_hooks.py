@@ -110,16 +110,25 @@ def test_a_name_that_means_another_repository(ask: Invoke, api: ScriptedApi, bar
     assert "demo is registered for /srv/other.git; choose another name with --name" in told.stderr
 
 
-def test_a_hook_that_cannot_be_installed_is_not_left_at_the_server(
+def test_what_stands_against_a_hook_is_told_before_anything_is_made(
     ask: Invoke, api: ScriptedApi, bare: Path
 ) -> None:
     (bare / "hooks").mkdir(exist_ok=True)
     (bare / "hooks" / "post-receive").write_text("#!/bin/sh\n")
+    told = ask("hook", "install", str(bare))
+    assert (told.exit_code, "--chain" in told.stderr) == (2, True)
+    assert api.asked == []
+
+
+def test_a_hook_that_cannot_be_installed_is_not_left_at_the_server(
+    ask: Invoke, api: ScriptedApi, bare: Path
+) -> None:
+    (bare / "hooks" / "hookline.json" / "in the way").mkdir(parents=True)
     api.on("GET", "/repositories/demo", {"forge": "git", "clone_url": str(bare.resolve())})
     api.on("POST", "/hooks", made("h1"), 201)
     api.on("DELETE", "/hooks/h1", status=204)
     told = ask("hook", "install", str(bare))
-    assert (told.exit_code, "--chain" in told.stderr) == (2, True)
+    assert told.exit_code != 0
     assert [a.target for a in api.asked if a.method == "DELETE"] == ["/hooks/h1"]
     assert ask("hook", "install", str(bare), "--chain").exit_code == 0
     assert (bare / "hooks" / "post-receive.before-hookline").exists()
