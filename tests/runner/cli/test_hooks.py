@@ -118,6 +118,10 @@ def test_what_stands_against_a_hook_is_told_before_anything_is_made(
     told = ask("hook", "install", str(bare))
     assert (told.exit_code, "--chain" in told.stderr) == (2, True)
     assert api.asked == []
+    api.on("GET", "/repositories/demo", {"forge": "git", "clone_url": str(bare.resolve())})
+    api.on("POST", "/hooks", made("h1"), 201)
+    assert ask("hook", "install", str(bare), "--chain").exit_code == 0
+    assert (bare / "hooks" / "post-receive.before-hookline").exists()
 
 
 def test_a_hook_that_cannot_be_installed_is_not_left_at_the_server(
@@ -130,8 +134,6 @@ def test_a_hook_that_cannot_be_installed_is_not_left_at_the_server(
     with pytest.raises(IsADirectoryError):
         ask("hook", "install", str(bare))
     assert [a.target for a in api.asked if a.method == "DELETE"] == ["/hooks/h1"]
-    assert ask("hook", "install", str(bare), "--chain").exit_code == 0
-    assert (bare / "hooks" / "post-receive.before-hookline").exists()
 
 
 def test_uninstalling(ask: Invoke, api: ScriptedApi, bare: Path) -> None:
