@@ -160,14 +160,18 @@ def _assemble(
 ) -> Instance:
     clock = SystemClock()
     keyring = load_keyring(settings)
-    _usable("object_store", settings.object_folder)
-    objects = FilesystemStore(settings.object_folder)
+    folder = settings.object_folder
+    if folder is None:
+        message = "object_store: S3 is not opened here"
+        raise ValueError(message)
+    _usable("object_store", folder)
+    objects = FilesystemStore(folder)
     logbook = LogBook(settings.data / "spool", objects)
     snapshots = Snapshots(objects)
     feed = Feed()
     executor = LocalExecutor(
         settings.data / "work",
-        objects=settings.object_folder,
+        objects=folder,
         logs=logbook,
         pass_environment=settings.local.pass_environment,
         log_limit=settings.limits.log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -22,6 +23,8 @@ from pydantic import (
 
 from runner.executors.host import PASSED
 from runner.quantities import parse_duration, parse_size
+
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 
 
 def _split(value: object) -> object:
@@ -83,6 +86,124 @@ class Local(_Group):
     )
 
 
+class S3(_Group):
+    """How an object store that speaks S3 is reached; `object_store` names the bucket."""
+
+    endpoint: str | None = Field(
+        default=None,
+        description="Address of the store, such as `https://minio.example.com:9000`; "
+        "without it, Amazon's for the region.",
+    )
+    pod_endpoint: str | None = Field(
+        default=None,
+        description="Address under which Pods reach the store, if it is another one.",
+        json_schema_extra={"shown": "`s3.endpoint`"},
+    )
+    region: str = Field(default="us-east-1", min_length=1, description="Region of the bucket.")
+    access_key: str | None = Field(
+        default=None,
+        description="Access key; without it, where Amazon's tools look (environment, profile, "
+        "role of the machine).",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="Secret key that belongs to the access key.",
+    )
+    ca_file: Folder | None = Field(
+        default=None, description="Certificates that the store's own is checked against."
+    )
+    timeout: Duration = Field(
+        default=60.0, description="Time a request may take without a byte coming or going."
+    )
+
+    @field_validator("endpoint", "pod_endpoint")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            message = "is no address such as https://minio.example.com:9000"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _has_its_pair(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (info.data.get("access_key") is None):
+            message = "and s3.access_key belong together; give both or neither"
+            raise ValueError(message)
+        return value
+
+
+class Kubernetes(_Group):
+    """How steps run as Pods, with `executor = "kubernetes"`."""
+
+    kubeconfig: Folder | None = Field(
+        default=None,
+        description="File that says how the cluster is reached; without it, `KUBECONFIG`, and "
+        "inside a cluster the Pod's own service account.",
+    )
+    context: str | None = Field(
+        default=None, description="Context of that file; without it, its current one."
+    )
+    namespace: str = Field(
+        default="hookline-runs",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="Namespace in which steps run.",
+    )
+    instance: str = Field(
+        default="hookline",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="Label of everything this instance makes; another one for each instance that "
+        "shares a namespace.",
+    )
+    agent_image: str = Field(
+        default="hookline:latest",
+        min_length=1,
+        description="Hookline's own image, which runs beside each step.",
+    )
+    default_image: str | None = Field(
+        default=None, description="Image of steps that name none; without it, they are an error."
+    )
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="When images are pulled."
+    )
+    pull_secrets: Names = Field(
+        default=(), description="Names of the Secrets in the namespace that images are pulled with."
+    )
+    service_account: str = Field(
+        default="default",
+        min_length=1,
+        description="Service account of the Pods; its token is never mounted.",
+    )
+    runtime_class: str | None = Field(
+        default=None, description="Runtime class of the Pods, such as `gvisor`."
+    )
+    user: int = Field(
+        default=10001, ge=1, le=2**31 - 1, description="User and group id under which steps run."
+    )
+    concurrency: int = Field(default=50, ge=1, description="Steps that run at the same time.")
+    ahead: int = Field(
+        default=2,
+        ge=0,
+        description="Pods that are started before their turn, at most; 0 starts none ahead.",
+    )
+    cpu: float = Field(
+        default=0.1, gt=0, description="Processors that a step asks for if it does not say."
+    )
+    memory: Size = Field(
+        default=512 * 2**20, description="Memory of a step that does not say, which is its limit."
+    )
+    disk: Size = Field(
+        default=10 * 2**30, description="Largest workspace of a step that does not say."
+    )
+    max_cpu: float = Field(default=8.0, gt=0, description="Most processors a step may ask for.")
+    max_memory: Size = Field(default=32 * 2**30, description="Most memory a step may ask for.")
+    max_disk: Size = Field(default=100 * 2**30, description="Largest workspace to be asked for.")
+
+
 class Limits(_Group):
     """What is too large or too long."""
 
@@ -140,11 +261,18 @@ class Settings(_Group):
     )
     object_store: str = Field(
         default_factory=lambda data: (data["data"] / "objects").as_uri(),
-        description="Where logs and workspaces are kept: a folder, as a path or a `file:` URL.",
+        description="Where logs and workspaces are kept: a folder, as a path or a `file:` URL, or "
+        "`s3://BUCKET/PREFIX`.",
         json_schema_extra={"shown": "`objects` in `data`"},
     )
-    executor: Literal["local"] = Field(default="local", description="What runs steps.")
+    s3: S3 = S3()
+    executor: Literal["local", "kubernetes"] = Field(
+        default="local",
+        description="What runs steps: processes of this machine, or Pods, which need an object "
+        "store that speaks S3.",
+    )
     local: Local = Local()
+    kubernetes: Kubernetes = Kubernetes()
     limits: Limits = Limits()
     secret_key: SecretStr | None = Field(
         default=None,
@@ -172,8 +300,10 @@ class Settings(_Group):
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
-    def object_folder(self) -> Path:
-        """The folder of the object store."""
+    def object_folder(self) -> Path | None:
+        """The folder of the object store, None if it speaks S3."""
+        if self.object_store.startswith("s3:"):
+            return None
         return Path(unquote(urlsplit(self.object_store).path))
 
     @field_validator("url")
@@ -195,13 +325,28 @@ class Settings(_Group):
 
     @field_validator("object_store")
     @classmethod
-    def _is_folder(cls, value: str) -> str:
+    def _is_store(cls, value: str) -> str:
         if value.startswith("file:///"):
             return value
+        if value.startswith("s3:"):
+            if not _BUCKET.fullmatch(value):
+                message = "names no bucket as in s3://hookline or s3://hookline/prefix"
+                raise ValueError(message)
+            return value.rstrip("/")
         if not value or ":" in value.partition("/")[0]:
-            message = "is neither a path nor a URL such as file:///srv/hookline/objects"
+            message = (
+                "is neither a path nor a URL such as file:///srv/hookline/objects or s3://bucket"
+            )
             raise ValueError(message)
         return _absolute(Path(value)).as_uri()
+
+    @field_validator("executor")
+    @classmethod
+    def _has_its_store(cls, value: str, info: ValidationInfo) -> str:
+        if value == "kubernetes" and not info.data.get("object_store", "s3:").startswith("s3:"):
+            message = "kubernetes needs an object_store that Pods can reach, such as s3://hookline"
+            raise ValueError(message)
+        return value
 
     @field_validator("secret_key_file")
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -38,12 +38,57 @@ class AttemptId:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a step asks of the machine: processors (0.5 is half of one), memory and disk in bytes.
+
+    None leaves it to the executor.
+    """
+
+    cpu: float | None = None
+    memory: int | None = None
+    disk: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A program that runs beside a step, which reaches it on localhost.
+
+    `command` replaces what the image would start; `ready` is a line for the image's `sh` that
+    succeeds once the step may begin, empty if it may at once.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+    resources: Resources = Resources()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What an attempt needs to *start*, which is known before what it needs to run.
+
+    `secrets` are the variables whose values must be seen by nobody but the step; `timeout` and
+    `grace` are seconds.
+    """
+
+    attempt: AttemptId
+    image: str | None = None
+    resources: Resources = Resources()
+    services: tuple[Service, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = 3600.0
+    grace: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """All that an attempt needs to run.
 
     `command` is what is started in the workspace (its script included), `input` the digest of the
     snapshot it begins with, `outputs` the names it must write, `artifacts` the globs it leaves,
-    `timeout` and `grace` are seconds.
+    `secrets` the variables whose values are masked in the log, `timeout` and `grace` are seconds.
     """
 
     attempt: AttemptId
@@ -51,10 +96,26 @@ class Order:
     environment: Mapping[str, str]
     input: str
     image: str | None = None
+    resources: Resources = Resources()
+    services: tuple[Service, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     outputs: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     timeout: float = 3600.0
     grace: float = 10.0
+
+    @property
+    def outline(self) -> Outline:
+        """The part of it that is needed to start."""
+        return Outline(
+            attempt=self.attempt,
+            image=self.image,
+            resources=self.resources,
+            services=self.services,
+            secrets=self.secrets,
+            timeout=self.timeout,
+            grace=self.grace,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +184,14 @@ class Executor(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Call `listener`, from any thread, whenever a look at an attempt would show news."""
+
+    def prepare(self, outlines: Sequence[Outline]) -> None:
+        """Make ready for attempts that may be wanted soon, the likeliest first.
+
+        The list replaces the one before it: what was made ready and is neither in it nor started
+        is undone. It is an offer: an executor that gains nothing by it, or has no room, does
+        nothing. To a look, an attempt that was only made ready is absent.
+        """
 
     def start(self, order: Order) -> None:
         """Start an attempt; one that was started before, by whomever, is taken up instead."""

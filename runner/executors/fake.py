@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -23,6 +23,7 @@ from runner.executors.base import (
     ExecutorError,
     Listener,
     Order,
+    Outline,
     Phase,
     Result,
     Sighting,
@@ -70,12 +71,14 @@ class FakeWorld:
 
     `calls` holds every call in order, `orders` the order of each attempt, `starts` how often the
     command of each attempt was really let go: more than once is a fault of whoever asked.
+    `prepared` is what was offered last to be made ready.
     `delivery` may be set at any time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.calls: list[Call] = []
         self.orders: dict[AttemptId, Order] = {}
+        self.prepared: tuple[Outline, ...] = ()
         self.starts: Counter[AttemptId] = Counter()
         self.delivery = Delivery.ONCE
         self._clock = clock
@@ -246,6 +249,10 @@ class FakeExecutor:
     def listen(self, listener: Listener) -> None:
         """Call `listener` whenever an attempt is started, released, stopped or lost."""
         self._world._listeners.append((self, listener))
+
+    def prepare(self, outlines: Sequence[Outline]) -> None:
+        """Keep in the world's `prepared` what was offered last."""
+        self._world.prepared = tuple(outlines)
 
     def start(self, order: Order) -> None:
         """Start an attempt on its script, or take up the one that is there."""

@@ -37,6 +37,7 @@ from runner.executors.base import (
     ExecutorError,
     Listener,
     Order,
+    Outline,
     Phase,
     Sighting,
 )
@@ -91,6 +92,9 @@ class LocalExecutor:
         Also once for each attempt that this executor takes up.
         """
         self._listeners.append(listener)
+
+    def prepare(self, outlines: Sequence[Outline]) -> None:
+        """Do nothing: a process starts in no time."""
 
     def start(self, order: Order) -> None:
         """Start the agent of an attempt, or take up the one that lives."""
