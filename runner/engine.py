@@ -37,6 +37,7 @@ from runner.database.commands import Command
 from runner.database.errors import AttemptEnded, LeaseLost
 from runner.database.words import CommandKind
 from runner.executors.base import AttemptId, Executor, ExecutorError, Phase, Sighting
+from runner.foreseeing import Foreseer
 from runner.ledger import Ledger, Planned, Writing
 from runner.live import LiveRun, begun_again, ended_early
 from runner.logs import LogBook
@@ -64,7 +65,8 @@ class Engine:
     """Carries runs from accepted to ended; see the module for how.
 
     `pool` does what steps wait for, `preparations` what may take minutes: git. `capacity` is how many
-    attempts may run at once, None for as many as are wanted. `announce` is called with the id of
+    attempts may run at once, None for as many as are wanted, `ahead` for how many more the executor
+    may make ready what comes next. `announce` is called with the id of
     every run that changed.
     """
 
@@ -79,6 +81,7 @@ class Engine:
     replanner: Replanner
     announce: Callable[[str], None] = lambda _run: None
     capacity: int | None = None
+    ahead: int = 0
     _messages: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _live: dict[str, LiveRun] = field(default_factory=dict)
     _later: dict[str, float] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Engine:
     def __post_init__(self) -> None:
         """Hear of every attempt of which there is news."""
         self._asker = Asker(self.executor, self.starter, self.pool, self._messages, self.capacity)
+        self._foreseer = Foreseer(self.executor, self.pool, self.ahead)
         self.executor.listen(lambda attempt: self._messages.put(Look(attempt)))
 
     def wake(self) -> None:
@@ -139,6 +143,7 @@ class Engine:
         self._pass_time()
         self._prepare_waiting()
         self._act()
+        self._foreseer.offer(self._live.values())
         self._tidy()
         return self._until_next()
 

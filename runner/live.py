@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipelines import stimuli
+from pipelines.foresight import Foreseen
 from pipelines.machine import Machine, Start, Want
 from pipelines.plan import Plan
 from pipelines.schema import OnConflict
@@ -16,7 +17,7 @@ from pipelines.variables import RunFacts, variables
 from runner.database.journal import JournalRecord
 from runner.database.runs import Run
 from runner.database.steps import Step
-from runner.executors.base import AttemptId, Order
+from runner.executors.base import AttemptId, Order, Outline
 from runner.ledger import Report, Writing
 from runner.projection import attempt_rows, culprit_of, step_rows
 from webhooks.statuses import describe
@@ -80,6 +81,11 @@ class LiveRun:
         """Let the executor be asked for a step again, at a time."""
         self.asked.pop(step, None)
         self.not_before[step] = at
+
+    def waits(self) -> bool:
+        """Return whether an attempt is wanted that the executor was not asked for yet."""
+        wanted = self.machine.wanted() if self.machine else {}
+        return any(self.asked.get(step) != want for step, want in wanted.items())
 
     def slots(self) -> int:
         """Return how many attempts the executor was asked to run."""
@@ -198,6 +204,16 @@ class LiveRun:
             image=rendered.image,
             outputs=planned.outputs,
             artifacts=rendered.artifacts,
+            timeout=planned.timeout,
+            grace=planned.grace,
+        )
+
+    def outline(self, foreseen: Foreseen) -> Outline:
+        """Return what an attempt needs to start that may be wanted soon."""
+        planned = self._machine().steps[foreseen.step].planned
+        return Outline(
+            attempt=self.attempt(foreseen.step, foreseen.attempt),
+            image=foreseen.image,
             timeout=planned.timeout,
             grace=planned.grace,
         )

@@ -68,6 +68,7 @@ class Bench:
     text: str
     clock: ManualClock = field(default_factory=lambda: ManualClock(1_000_000.0))
     capacity: int | None = None
+    ahead: int = 0
     announced: list[str] = field(default_factory=list)
     owner: str = "embedded"
 
@@ -106,6 +107,7 @@ class Bench:
             replanner=Replanner(own.config, LIMITS),
             announce=self.announced.append,
             capacity=self.capacity,
+            ahead=self.ahead,
         )
         return self.engine
 
