@@ -61,7 +61,7 @@ def capture(
     """
     taken_ns = clock()
     refusals = Refusals()
-    with _opened(directory) as tree, PackWriter(snapshots.objects) as writer:
+    with _opened(directory) as tree, _writer(snapshots) as writer:
         sight = walk(tree, refusals) if paths is None else look(tree, paths, refusals)
         files = _Files(tree, base, index, Intake(writer, base), refusals)
         for path in sorted(sight.files):
@@ -81,6 +81,10 @@ def capture(
         stored_bytes=sum(pack.size for pack in packs.values()),
         files_hashed=files.hashed,
     )
+
+
+def _writer(snapshots: Snapshots) -> PackWriter:
+    return PackWriter(snapshots.objects, home=snapshots.home)
 
 
 @contextmanager

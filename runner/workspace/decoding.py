@@ -6,16 +6,23 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
+from runner.objects.base import ObjectStoreError, check_key
 from runner.workspace.errors import ManifestInvalid
 from runner.workspace.manifest import EMPTY_DIGEST, FORMAT, Entry, Kind, Manifest, Pack
 from runner.workspace.paths import path_fault, target_fault
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OID = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})?")
+# The parents of a snapshot, and its packs by digest.
+Header: TypeAlias = tuple[tuple[str, ...], Mapping[str, Pack]]
+
 _LARGEST = 2**63 - 1
+# What is left of a key's 1024 characters before `/packs/<digest>`.
+_LONGEST_PREFIX = 900
 
 
 def decode(raw: bytes) -> Manifest:
@@ -37,7 +44,7 @@ def decode(raw: bytes) -> Manifest:
     return manifest
 
 
-def decode_header(head: bytes) -> tuple[tuple[str, ...], dict[str, Pack]]:
+def decode_header(head: bytes) -> Header:
     """Return the parents and the packs from a manifest's first line; raise `ManifestInvalid`."""
     header = _parse(head)
     if not isinstance(header, dict) or list(header) != ["format", "parents", "packs"]:
@@ -57,13 +64,13 @@ def _packs(rows: Sequence[object]) -> dict[str, Pack]:
     packs: dict[str, Pack] = {}
     before = ""
     for row in rows:
-        if not _is_list(row) or len(row) != 4:
-            raise ManifestInvalid("a pack must be digest, size, frames and length")
+        if not _is_list(row) or not 4 <= len(row) <= 5:
+            raise ManifestInvalid("a pack must be digest, size, frames, length, and perhaps where")
         digest = _digest(row[0], "a pack")
         if digest <= before:
             raise ManifestInvalid(f"pack {digest} is there twice or out of order")
-        size, frames, length = (_count(number, f"pack {digest}") for number in row[1:])
-        packs[digest] = Pack(size, frames, length)
+        size, frames, length = (_count(number, f"pack {digest}") for number in row[1:4])
+        packs[digest] = Pack(size, frames, length, _prefix(row[4], digest) if row[4:] else "")
         before = digest
     return packs
 
@@ -177,6 +184,14 @@ def _parse(text: bytes) -> object:
     except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"a line is not JSON: {error}") from error
     return parsed
+
+
+def _prefix(value: object, pack: str) -> str:
+    """Return the prefix of keys that a pack lies under, which is left out if it is empty."""
+    if type(value) is str and len(value) <= _LONGEST_PREFIX:
+        with suppress(ObjectStoreError):
+            return check_key(value)
+    raise ManifestInvalid(f"pack {pack}: {value!r} is no prefix of object keys")
 
 
 def _expect(truth: bool, path: str, rule: str) -> None:

@@ -3,6 +3,7 @@
 WorkspaceError
 ├── ManifestInvalid    a manifest breaks the rules, or its bytes do not match its digest
 ├── SnapshotMissing    the object store has no manifest under this digest
+├── SnapshotRefused    what a Pod says that it left names what is not its own, or is too large
 ├── PackMissing        a pack that a snapshot needs is not in the object store
 ├── PackDamaged        a pack does not hold the bytes that a snapshot expects in it
 ├── SourceIncomplete   git did not give the bytes of an object that a tree names
@@ -37,6 +38,16 @@ class SnapshotMissing(WorkspaceError):
             f"snapshot {digest} is not in the object store;"
             " if its retention has ended, start the run anew"
         )
+
+
+class SnapshotRefused(WorkspaceError):
+    """What a Pod says that it left is not taken; the message says what is wrong with it."""
+
+    code = "snapshot-refused"
+
+    def __init__(self, digest: str, why: str) -> None:
+        self.digest = digest
+        super().__init__(f"the workspace that the step left, snapshot {digest}, is refused: {why}")
 
 
 class SourceIncomplete(WorkspaceError):

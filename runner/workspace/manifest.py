@@ -61,11 +61,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A pack: `size` in the object store, `frames` in it, `length` when decompressed (bytes)."""
+    """A pack: `size` in the object store, `frames` in it, `length` when decompressed (bytes).
+
+    `at` is the prefix of keys that it lies under, empty for the place that all packs share.
+    """
 
     size: int
     frames: int
     length: int
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,16 @@ def encode(manifest: Manifest) -> bytes:
     header = {
         "format": FORMAT,
         "parents": manifest.parents,
-        "packs": [
-            [digest, pack.size, pack.frames, pack.length] for digest, pack in manifest.packs.items()
-        ],
+        "packs": [_pack_row(digest, pack) for digest, pack in manifest.packs.items()],
     }
     rows = [_row(entry, numbers) for entry in manifest.entries.values()]
     return f"{_dump(header)}\n{_dump(rows)}\n".encode()
+
+
+def _pack_row(digest: str, pack: Pack) -> list[object]:
+    """Return a pack as a row, with its prefix only if it has one."""
+    row: list[object] = [digest, pack.size, pack.frames, pack.length]
+    return [*row, pack.at] if pack.at else row
 
 
 def _row(entry: Entry, numbers: Mapping[str, int]) -> list[object]:

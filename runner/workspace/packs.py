@@ -1,6 +1,6 @@
 """Packs: the contents of many files as zstd frames, addressed by the digest of the whole.
 
-A pack lies at `packs/<2 hex>/<digest>`. Its frames hold at most `FRAME` bytes each when
+A pack lies at `packs/<2 hex>/<digest>`, or under a prefix of its own. Its frames hold at most `FRAME` bytes each when
 decompressed: small contents share one, large ones span many, and one that is too large for a pack
 goes on in the next. So any content can be had by reading only the frames that it lies in.
 """
@@ -52,9 +52,9 @@ class BadPack(ValueError):
     """A pack is not what the manifest says of it; the message says in what."""
 
 
-def pack_key(digest: str) -> str:
-    """Return where a pack lies in the object store."""
-    return f"packs/{digest[:2]}/{digest}"
+def pack_key(digest: str, at: str = "") -> str:
+    """Return where a pack lies in the object store; `at` is its prefix, if it has one."""
+    return f"{at}/packs/{digest}" if at else f"packs/{digest[:2]}/{digest}"
 
 
 class PackWriter:
@@ -62,12 +62,14 @@ class PackWriter:
 
     Frames are compressed, hashed and stored on other threads, a bounded number at a time. After
     `finish` it knows the packs and where each content is; leaving the context without that gives
-    up what is not yet stored.
+    up what is not yet stored. `home` is the prefix of keys under which it writes, if not at the
+    place that all share.
     """
 
-    def __init__(self, objects: ObjectStore, limit: int = PACK_LIMIT) -> None:
+    def __init__(self, objects: ObjectStore, limit: int = PACK_LIMIT, home: str = "") -> None:
         self._objects = objects
         self._limit = limit
+        self._home = home
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pack")
         self._position = 0
         self._buffer = bytearray()
@@ -153,20 +155,21 @@ class PackWriter:
             self._written[-1][0].result()
         table = write_table(self._table)
         length = sum(plain for _, plain in self._table)
-        storing = self._pool.submit(_store, self._objects, [*self._frames, table])
-        self._written.append((storing, Pack(self._size + len(table), len(self._table), length)))
+        storing = self._pool.submit(_store, self._objects, self._home, [*self._frames, table])
+        pack = Pack(self._size + len(table), len(self._table), length, self._home)
+        self._written.append((storing, pack))
         self._starts.append(self._starts[-1] + length)
         self._frames, self._table, self._size = [], [], 0
 
 
-def _store(objects: ObjectStore, parts: Sequence[bytes]) -> str:
+def _store(objects: ObjectStore, home: str, parts: Sequence[bytes]) -> str:
     """Put a pack under the digest of its bytes and return that.
 
     It is put even where it is already: that renews its age, so that no sweep takes it now.
     """
     data = b"".join(parts)
     digest = hashlib.sha256(data).hexdigest()
-    objects.put(pack_key(digest), data)
+    objects.put(pack_key(digest, home), data)
     return digest
 
 
@@ -175,7 +178,7 @@ class PackReader:
 
     def __init__(self, objects: ObjectStore, digest: str, pack: Pack) -> None:
         self._objects = objects
-        self._key = pack_key(digest)
+        self._key = pack_key(digest, pack.at)
         self._pack = pack
         self._table: SeekTable | None = None
 

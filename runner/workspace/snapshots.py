@@ -1,7 +1,7 @@
 """Snapshots in the object store: manifests by digest, and which of them came from which.
 
 A manifest lies at `snapshots/<2 hex>/<digest>`, compressed; the digest is that of its canonical
-bytes.
+bytes. What a Pod left lies under the prefix of its attempt until `adopting` has looked at it.
 """
 
 from __future__ import annotations
@@ -9,33 +9,41 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from runner.objects.base import ObjectMissing, ObjectStore
 from runner.workspace.contents import Contents
-from runner.workspace.decoding import decode, decode_header
+from runner.workspace.decoding import Header, decode, decode_header
 from runner.workspace.errors import ManifestInvalid, SnapshotMissing
-from runner.workspace.manifest import Manifest, encode
+from runner.workspace.manifest import Manifest, Pack, encode
+from runner.workspace.packs import pack_key
 from runner.workspace.zstd import Undecodable, compress, decompress
 
 # Some 700,000 files; what a manifest may decompress to must be bounded, as steps write them.
 MANIFEST_LIMIT = 128 << 20
 _REMEMBERED = 4
+_PACKS_REMEMBERED = 256
 
 
-def snapshot_key(digest: str) -> str:
-    """Return where the manifest of a snapshot lies in the object store."""
-    return f"snapshots/{digest[:2]}/{digest}"
+def snapshot_key(digest: str, home: str = "") -> str:
+    """Return where the manifest of a snapshot lies, at the place of all or under a prefix."""
+    return f"{home}/snapshots/{digest}" if home else f"snapshots/{digest[:2]}/{digest}"
 
 
 class Snapshots:
-    """The snapshots of an object store; the last few manifests are remembered. Thread-safe."""
+    """The snapshots of an object store; the last few manifests are remembered. Thread-safe.
 
-    def __init__(self, objects: ObjectStore) -> None:
+    With a `home`, a prefix of keys, everything new is written there: manifests and packs. What is
+    read is read from the place of all, or from where a manifest says.
+    """
+
+    def __init__(self, objects: ObjectStore, home: str = "") -> None:
         self.objects = objects
+        self.home = home
         self._lock = threading.Lock()
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._parents: dict[str, tuple[str, ...]] = {}
+        self._packs: OrderedDict[str, Mapping[str, Pack]] = OrderedDict()
 
     def load(self, digest: str) -> Manifest:
         """Return a manifest; raise `SnapshotMissing`, `ManifestInvalid`, `ObjectStoreError`."""
@@ -60,7 +68,7 @@ class Snapshots:
             raise ManifestInvalid(message)
         digest = hashlib.sha256(raw).hexdigest()
         vars(manifest)["digest"] = digest  # spares `cached_property` a second encoding
-        self.objects.put(snapshot_key(digest), compress(raw))
+        self.objects.put(snapshot_key(digest, self.home), compress(raw))
         return self._remember(manifest).digest
 
     def contents(self, manifest: Manifest) -> Contents:
@@ -71,12 +79,26 @@ class Snapshots:
         """Return the snapshots that one came from directly; raises what `load` does."""
         with self._lock:
             found = self._parents.get(digest)
-        if found is None:
-            head = self._read(digest).partition(b"\n")[0]
-            found = decode_header(head)[0]
-            with self._lock:
-                self._parents[digest] = found
-        return found
+        return self._read_header(digest)[0] if found is None else found
+
+    def packs(self, digest: str) -> Mapping[str, Pack]:
+        """Return the packs of a snapshot by digest, its entries unread; raises what `load` does."""
+        with self._lock:
+            found = self._packs.get(digest)
+        return self._read_header(digest)[1] if found is None else found
+
+    def keys(self, digest: str) -> tuple[str, ...]:
+        """Return the keys of all objects that a restore reads, the manifest's first.
+
+        The last few hundred answers are remembered. Raises what `load` does.
+        """
+        packs = self.packs(digest).items()
+        return snapshot_key(digest), *(pack_key(name, pack.at) for name, pack in packs)
+
+    def learn(self, digest: str, header: Header) -> None:
+        """Take note of the header of a snapshot that was stored otherwise."""
+        with self._lock:
+            self._note(digest, *header)
 
     def lineage(self, digests: Iterable[str]) -> frozenset[str]:
         """Return these snapshots and all that they came from; raises what `load` does."""
@@ -106,19 +128,37 @@ class Snapshots:
             stored = self.objects.get(snapshot_key(digest))
         except ObjectMissing as error:
             raise SnapshotMissing(digest) from error
-        try:
-            raw = decompress(stored, MANIFEST_LIMIT)
-        except Undecodable as error:
-            raise ManifestInvalid(f"snapshot {digest} is damaged: {error}") from error
-        if hashlib.sha256(raw).hexdigest() != digest:
-            raise ManifestInvalid(f"snapshot {digest} is damaged: its bytes are not its own")
-        return raw
+        return unpack(digest, stored)
+
+    def _read_header(self, digest: str) -> Header:
+        header = decode_header(self._read(digest).partition(b"\n")[0])
+        self.learn(digest, header)
+        return header
 
     def _remember(self, manifest: Manifest) -> Manifest:
         with self._lock:
             self._manifests[manifest.digest] = manifest
             self._manifests.move_to_end(manifest.digest)
-            self._parents[manifest.digest] = manifest.parents
+            self._note(manifest.digest, manifest.parents, manifest.packs)
             while len(self._manifests) > _REMEMBERED:
                 self._manifests.popitem(last=False)
         return manifest
+
+    def _note(self, digest: str, parents: tuple[str, ...], packs: Mapping[str, Pack]) -> None:
+        """Remember a header; the caller has the lock."""
+        self._parents[digest] = parents
+        self._packs[digest] = packs
+        self._packs.move_to_end(digest)
+        if len(self._packs) > _PACKS_REMEMBERED:
+            self._packs.popitem(last=False)
+
+
+def unpack(digest: str, stored: bytes) -> bytes:
+    """Return the canonical bytes that the object of a manifest holds; raise `ManifestInvalid`."""
+    try:
+        raw = decompress(stored, MANIFEST_LIMIT)
+    except Undecodable as error:
+        raise ManifestInvalid(f"snapshot {digest} is damaged: {error}") from error
+    if hashlib.sha256(raw).hexdigest() != digest:
+        raise ManifestInvalid(f"snapshot {digest} is damaged: its bytes are not its own")
+    return raw

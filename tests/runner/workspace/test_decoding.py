@@ -59,6 +59,13 @@ BAD_HEADERS: dict[str, tuple[dict[str, object], str]] = {
     "pack size is negative": ({"packs": [[A, -1, 1, 1]]}, "-1 is no size"),
     "pack size is a fraction": ({"packs": [[A, 1, 1.0, 1]]}, "1.0 is no size"),
     "pack size is huge": ({"packs": [[A, 1, 1, 2**63]]}, "is no size"),
+    "pack has no prefix": ({"packs": [[*PACK_A, ""]]}, "'' is no prefix"),
+    "prefix is nothing": ({"packs": [[*PACK_A, None]]}, "None is no prefix"),
+    "prefix goes up": ({"packs": [[*PACK_A, "a/../b"]]}, "'a/../b' is no prefix"),
+    "prefix is absolute": ({"packs": [[*PACK_A, "/a"]]}, "'/a' is no prefix"),
+    "prefix ends in a slash": ({"packs": [[*PACK_A, "a/"]]}, "'a/' is no prefix"),
+    "prefix is too long": ({"packs": [[*PACK_A, "a" * 901]]}, "is no prefix"),
+    "pack has too much": ({"packs": [[*PACK_A, "a", 1]]}, "a pack must be"),
     "pack is not needed": ({"packs": [PACK_A, PACK_B]}, f"no entry needs the pack {B}"),
 }
 

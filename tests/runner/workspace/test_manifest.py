@@ -74,6 +74,15 @@ def test_the_order_of_what_it_is_built_from_means_nothing(dice: Random) -> None:
     assert encode(build(entries, (C, A), dict(packs))) == encode(example())
 
 
+def test_a_pack_under_a_prefix_says_so_and_no_other_does() -> None:
+    here, there = Pack(100, 1, 50), Pack(200, 2, 60, "attempts/r/a-1")
+    entry = Entry("f", size=100, digest=C, pack=A, offset=9, rest=(B,))
+    manifest = build([entry], (), {A: here, B: there})
+    head = encode(manifest).decode().splitlines()[0]
+    assert head.endswith(f'"packs":[["{A}",100,1,50],["{B}",200,2,60,"attempts/r/a-1"]]}}')
+    assert decode(encode(manifest)) == manifest
+
+
 def test_packs_that_no_entry_needs_are_not_listed() -> None:
     assert list(example().packs) == [A, B]
 

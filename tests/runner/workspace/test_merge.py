@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from runner.workspace.decoding import decode
 from runner.workspace.index import Index
-from runner.workspace.manifest import EMPTY, EMPTY_DIGEST, Entry, Kind, Manifest, build, encode
+from runner.workspace.manifest import (
+    EMPTY,
+    EMPTY_DIGEST,
+    Entry,
+    Kind,
+    Manifest,
+    Pack,
+    build,
+    encode,
+)
 from runner.workspace.merge import Conflict, merge, merge_snapshots
 from runner.workspace.restore import restore
 from runner.workspace.snapshots import Snapshots
@@ -430,3 +439,16 @@ def test_crossing_again_and_again_takes_bounded_work() -> None:
 
 def test_the_empty_tree_merges_too() -> None:
     assert merge([("x", EMPTY), ("y", EMPTY)], lambda _: {}).manifest == EMPTY
+
+
+def test_packs_under_prefixes_stay_where_they_are() -> None:
+    packs = [Pack(9, 1, 9, f"attempts/r/{name}-1") for name in "ab"]
+    inputs = [
+        (
+            name,
+            build([Entry(name, size=9, digest=name * 64, pack=name * 64)], (), {name * 64: pack}),
+        )
+        for name, pack in zip("ab", packs, strict=True)
+    ]
+    result = merge(inputs, lambda _: {})
+    assert list(result.manifest.packs.values()) == packs

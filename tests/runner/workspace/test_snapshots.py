@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.workspace.errors import ManifestInvalid, SnapshotMissing
-from runner.workspace.manifest import EMPTY, EMPTY_DIGEST, Entry, Manifest, build, encode
+from runner.workspace.manifest import EMPTY, EMPTY_DIGEST, Entry, Manifest, Pack, build, encode
 from runner.workspace.snapshots import MANIFEST_LIMIT, Snapshots, snapshot_key
 from runner.workspace.zstd import compress
 from tests.runner.workspace.test_packs import Counting
@@ -150,3 +150,43 @@ def test_a_lineage_with_a_gap_is_told() -> None:
     made.snapshots.objects.delete([snapshot_key(made.digest("b"))])
     with pytest.raises(SnapshotMissing, match=made.digest("b")):
         Snapshots(made.snapshots.objects).lineage([made.digest("c")])
+
+
+def test_the_header_is_enough_to_tell_the_keys_and_is_read_once() -> None:
+    objects = Counting()
+    packs = {"a" * 64: Pack(9, 1, 9), "b" * 64: Pack(9, 1, 9, "attempts/r/s-1")}
+    entry = Entry("f", size=18, digest="c" * 64, pack="a" * 64, rest=("b" * 64,))
+    digest = Snapshots(objects).save(build([entry], (), packs))
+    reader = Snapshots(objects)
+    assert reader.keys(digest) == (
+        snapshot_key(digest),
+        f"packs/aa/{'a' * 64}",
+        f"attempts/r/s-1/packs/{'b' * 64}",
+    )
+    assert reader.packs(digest) == packs
+    assert reader.parents(digest) == ()
+    assert len(objects.reads) == 1
+
+
+def test_the_packs_of_many_snapshots_are_remembered_but_not_of_all() -> None:
+    objects = Counting()
+    snapshots = Snapshots(objects)
+    digests = [
+        snapshots.save(build([Entry(str(number), digest=EMPTY_DIGEST)], (), {}))
+        for number in range(300)
+    ]
+    for digest in digests[-256:]:
+        snapshots.keys(digest)
+    assert objects.reads == []
+    snapshots.keys(digests[0])
+    assert len(objects.reads) == 1
+
+
+def test_a_home_is_written_to_and_what_is_older_read_from_the_place_of_all() -> None:
+    objects = Counting()
+    old = Snapshots(objects).save(EMPTY)
+    snapshots = Snapshots(objects, home="attempts/r/s-1")
+    digest = snapshots.save(build([Entry("a", digest=EMPTY_DIGEST)], (old,), {}))
+    assert names_in(objects) == {snapshot_key(old), f"attempts/r/s-1/snapshots/{digest}"}
+    assert snapshots.load(old) == EMPTY
+    assert snapshots.load(digest).parents == (old,)
