@@ -26,8 +26,10 @@ steps:
 """
 
 
-def bench(database: Database, folder: Path, text: str, **more: int) -> Bench:
-    made = Bench(database, folder, text, **more)
+def bench(
+    database: Database, folder: Path, text: str, *, ahead: int = 0, capacity: int | None = None
+) -> Bench:
+    made = Bench(database, folder, text, ahead=ahead, capacity=capacity)
     for step in "abcd":
         made.world.script(step, hang())
     return made
