@@ -1,8 +1,8 @@
 """The agent as a process: `python runner/agent/__main__.py FOLDER ALIVE WAITING [PATH...]`.
 
 FOLDER is the attempt's folder, ALIVE and WAITING are descriptors that hold the locks of those
-files, the PATHs are where else to look for packages. The environment of the step comes as a JSON
-object on the standard input. Whatever goes wrong becomes a result.
+files, the PATHs are where else to look for packages. The environment of the step comes as JSON on
+the standard input: `{"environment": {...}, "secrets": {...}}`. Whatever goes wrong becomes a result.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def main(arguments: list[str]) -> None:
         # What was imported stays; to look through it for garbage takes longer than to import it.
         gc.freeze()
         gc.enable()
-        environment = json.load(sys.stdin)
-        result = live(folder, alive, waiting, environment)
+        handed = json.load(sys.stdin)
+        result = live(folder, alive, waiting, handed["environment"], handed["secrets"])
     except BaseException as error:
         message = f"the agent broke: {type(error).__name__}: {error}"
         started_at = folder.read_started()

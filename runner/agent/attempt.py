@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from runner.agent import command, globs, outputs, workspaces
 from runner.agent.errors import CommandError, GlobError, LogError
 from runner.agent.folder import AgentOrder, AgentResult, Folder
 from runner.agent.loglines import LogWriter
+from runner.agent.masking import Masker
 from runner.agent.outputs import Outputs
 from runner.agent.signals import Signals, Stopped
 from runner.agent.verdict import Verdict, judge
@@ -42,7 +43,11 @@ class _Left:
 
 
 class Attempt:
-    """An attempt in its folder; `let_go` is called when its command may run."""
+    """An attempt in its folder; `let_go` is called when its command may run.
+
+    `secrets` are variables as `environment` holds them, whose values are masked wherever they would
+    be written down: in the log, in messages and warnings. No output may hold one.
+    """
 
     def __init__(
         self,
@@ -50,13 +55,15 @@ class Attempt:
         order: AgentOrder,
         environment: Mapping[str, str],
         *,
+        secrets: Mapping[str, str],
         signals: Signals,
         let_go: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._order = order
-        self._environment = environment
+        self._environment = {**environment, **secrets}
+        self._masker = Masker(secrets.values())
         self._signals = signals
         self._let_go = let_go
         self._clock = clock
@@ -98,8 +105,7 @@ class Attempt:
     def _execute(self, workspace: Workspace) -> tuple[Verdict, tuple[str, ...]]:
         """Run the command; return what its end means, and warnings."""
         try:
-            path, limit = Path(self._order.log), self._order.log_limit
-            with LogWriter(path, limit=limit, clock=self._clock) as log:
+            with self._log() as log:
                 verdict = self._command(workspace, log)
         except CommandError as error:
             return Verdict(outcome="failure", cause="command", message=str(error)), ()
@@ -109,6 +115,14 @@ class Attempt:
             return _trouble(error, "the folder of the attempt cannot be written"), ()
         cut = f"the log was cut: {log.dropped} bytes of it were not kept"
         return verdict, ((cut,) if log.dropped else ())
+
+    def _log(self) -> LogWriter:
+        return LogWriter(
+            Path(self._order.log),
+            limit=self._order.log_limit,
+            clock=self._clock,
+            masker=self._masker,
+        )
 
     def _command(self, workspace: Workspace, log: LogWriter) -> Verdict:
         """Let the command go and wait for its end."""
@@ -136,6 +150,7 @@ class Attempt:
     def _take(self, workspace: Workspace, base: Manifest, index: Index) -> _Left:
         """Capture the workspace and read the outputs, whether the step succeeded or not."""
         written = outputs.collect(self._folder.output, self._order.outputs)
+        written = outputs.withheld(written, self._masker.hides)
         try:
             captured = capture(
                 workspace.tree, base, index, self._snapshots, parents=(self._order.input,)
@@ -187,15 +202,18 @@ class Attempt:
         )
         return found, tuple(warnings)
 
-    def _result(self, verdict: Verdict, **left: Any) -> AgentResult:
+    def _result(
+        self, verdict: Verdict, *, warnings: Iterable[str] = (), **left: Any
+    ) -> AgentResult:
         return AgentResult(
             outcome=verdict.outcome,
             cause=verdict.cause,
             exit_code=verdict.exit_code,
-            message=verdict.message,
+            message=self._masker.text(verdict.message),
             started=self._started_at is not None,
             started_at=self._started_at,
             ended_at=self._clock(),
+            warnings=tuple(map(self._masker.text, warnings)),
             **left,
         )
 

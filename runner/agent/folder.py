@@ -2,7 +2,7 @@
 
 | file | who writes it | what it says |
 | --- | --- | --- |
-| `order.json` | executor | what to run; its environment, which may hold secrets, comes by a pipe |
+| `order.json` | executor | what to run; its environment and secrets come by a pipe |
 | `alive` | agent | locked while the agent lives; holds its process id |
 | `waiting` | agent | locked until the step's command may run |
 | `stop` | executor | the attempt is to end |

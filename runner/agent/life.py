@@ -11,11 +11,17 @@ from runner.agent.folder import AgentResult, Folder
 from runner.agent.signals import Signals
 
 
-def live(folder: Folder, alive: int, waiting: int, environment: Mapping[str, str]) -> AgentResult:
+def live(
+    folder: Folder,
+    alive: int,
+    waiting: int,
+    environment: Mapping[str, str],
+    secrets: Mapping[str, str],
+) -> AgentResult:
     """Return how the attempt in a folder ended.
 
     `alive` and `waiting` are descriptors that hold the locks of those files; the second is closed
-    when the step's command may run, `environment` is what it gets.
+    when the step's command may run, `environment` and `secrets` are what it gets.
     """
     signals = Signals()
     try:
@@ -29,6 +35,7 @@ def live(folder: Folder, alive: int, waiting: int, environment: Mapping[str, str
             folder,
             folder.read_order(),
             environment,
+            secrets=secrets,
             signals=signals,
             let_go=lambda: os.close(waiting),
         )

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.agent.errors import LogError
+from runner.agent.masking import Masker
 
 LONGEST_LINE = 64 * 1024
 LARGEST_LOG = 64 * 1024 * 1024
@@ -24,13 +25,20 @@ class LogWriter:
     """Appends to a log file; past `limit` bytes it only counts what it drops.
 
     A line longer than 64 KiB is split, every piece but the last marked with `CONTINUES`. Whole
-    lines go out in one write, so that whoever follows the file seldom sees a part of one.
+    lines go out in one write, so that whoever follows the file seldom sees a part of one. What
+    `masker` hides is not written.
     """
 
     def __init__(
-        self, path: Path, *, limit: int = LARGEST_LOG, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        limit: int = LARGEST_LOG,
+        clock: Callable[[], float] = time.time,
+        masker: Masker | None = None,
     ) -> None:
         self.dropped = 0
+        self._masker = masker or Masker(())
         self._limit = limit
         self._clock = clock
         self._rest = b""
@@ -55,21 +63,25 @@ class LogWriter:
 
     def write(self, data: bytes) -> None:
         """Take in the next bytes of what the step prints; raise `LogError` if the disk refuses."""
-        *whole, rest = (self._rest + data).split(b"\n")
-        lines = [piece for line in whole for piece in _pieces(line)]
-        *long, self._rest = _pieces(rest)
-        self._append(lines + long)
+        self._take(self._masker.feed(data))
 
     def close(self) -> None:
         """Write the last line, if it did not end with a newline, and close the file."""
         if self._file < 0:
             return
         try:
+            self._take(self._masker.flush())
             self._append([self._rest] if self._rest else [])
         finally:
             os.close(self._file)
             self._file = -1
             self._rest = b""
+
+    def _take(self, data: bytes) -> None:
+        *whole, rest = (self._rest + data).split(b"\n")
+        lines = [piece for line in whole for piece in _pieces(line)]
+        *long, self._rest = _pieces(rest)
+        self._append(lines + long)
 
     def _append(self, lines: list[bytes]) -> None:
         if not lines:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.agent.errors import OutputError
@@ -26,7 +26,7 @@ _BLOCK = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)<<(.+)", re.DOTALL)
 class Outputs:
     """The declared outputs that a step wrote, by name, and what is wrong with what it wrote.
 
-    `malformed` says why its file cannot be read, `missing` what it declares and did not write,
+    `malformed` says why its file, or some of it, cannot be taken, `missing` what it declares and did not write,
     `warning` what it wrote and does not declare; each is empty if all is well.
     """
 
@@ -49,6 +49,21 @@ def collect(path: Path, declared: Sequence[str]) -> Outputs:
         missing=f"did not write {_named(missing)} it declares" if missing else "",
         warning=f"wrote {_named(others)}, not declared in `outputs:`" if others else "",
     )
+
+
+def withheld(outputs: Outputs, hides: Callable[[str], bool]) -> Outputs:
+    """Return the outputs without those that hold a secret, as `hides` says.
+
+    Outputs are shown, kept and handed to others: there is no place in them for a secret, and with
+    a part of it masked they would be of no use.
+    """
+    refused = [name for name, value in outputs.values.items() if hides(value)]
+    if not refused:
+        return outputs
+    values = {name: value for name, value in outputs.values.items() if name not in refused}
+    reason = f"{_named(refused)} held a secret and {'were' if len(refused) > 1 else 'was'} not kept"
+    cure = "name the secret in `secrets:` of the step that uses it"
+    return replace(outputs, values=values, malformed=f"{reason}; {cure}")
 
 
 def read(path: Path) -> dict[str, str]:

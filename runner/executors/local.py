@@ -218,15 +218,16 @@ class LocalExecutor:
         finally:
             os.close(waiting)
             os.close(hearing)
-        self._hand_over(telling, order.environment)
+        self._hand_over(telling, order)
         return process
 
-    def _hand_over(self, pipe: int, environment: Mapping[str, str]) -> None:
-        """Give the agent the environment of its step, which must not lie on the disk."""
-        everything = {**host.passed(self._environ, self._pass_environment), **environment}
+    def _hand_over(self, pipe: int, order: Order) -> None:
+        """Give the agent the environment and secrets of its step, which must not lie on the disk."""
+        passed = host.passed(self._environ, self._pass_environment)
+        handed = {"environment": {**passed, **order.environment}, "secrets": {**order.secrets}}
         # An agent that died at once leaves nobody to read; its lock tells that better.
         with suppress(BrokenPipeError), open(pipe, "w", encoding="utf-8") as file:
-            json.dump(everything, file)
+            json.dump(handed, file)
 
     def _agent_order(self, order: Order) -> AgentOrder:
         return AgentOrder(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,66 @@ def test_the_environment_of_a_step_does_not_lie_on_the_disk(bench: Bench) -> Non
     assert found
     assert not any(b"s3cret" in path.read_bytes() for path in found)
     assert bench.root.joinpath(order.attempt.run).stat().st_mode & 0o077 == 0
+
+
+def test_a_step_finds_its_secrets_in_its_environment_and_they_are_masked(bench: Bench) -> None:
+    result = bench.run(
+        'echo "$KEY"; echo "$KEY" | base64; printf s3; sleep 0.05; echo cret; echo ${#KEY}',
+        secrets={"KEY": "s3cret"},
+    )
+
+    assert bench.last_text() == ["***", "***Cg==", "***", "6"]
+    assert result.outcome is Outcome.SUCCESS
+
+
+def test_a_secret_outranks_a_variable_of_the_same_name(bench: Bench) -> None:
+    bench.run('test "$KEY" = s3cret', environment={"KEY": "no"}, secrets={"KEY": "s3cret"})
+    assert bench.run("true").outcome is Outcome.SUCCESS
+
+
+def test_no_secret_lies_on_the_disk_or_in_an_argument(bench: Bench) -> None:
+    order = bench.start_and_see(
+        'echo "$KEY"; echo ready; sleep 300', secrets={"KEY": "s3cr" + "et"}
+    )
+    found = [path for path in bench.root.parent.rglob("*") if path.is_file()]
+    assert found
+    assert not any(b"s3cret" in path.read_bytes() for path in found)
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            assert b"s3cret" not in process.read_bytes()
+    assert bench.text(order) == ["***", "ready"]
+
+
+def test_an_output_that_holds_a_secret_is_not_kept(bench: Bench) -> None:
+    script = 'echo "a=1" >> "$CI_OUTPUT"; echo "b=<$KEY>" >> "$CI_OUTPUT"'
+    result = bench.run(script, outputs=("a", "b"), secrets={"KEY": "s3cret"})
+
+    assert (result.outcome, result.cause) == (Outcome.FAILURE, Cause.OUTPUT)
+    assert result.message == (
+        "the output `b` held a secret and was not kept; "
+        "name the secret in `secrets:` of the step that uses it"
+    )
+    assert result.outputs == {"a": "1"}
+
+
+def test_a_failed_step_is_told_of_outputs_with_secrets_too(bench: Bench) -> None:
+    script = 'echo "a=$KEY" >> "$CI_OUTPUT"; exit 3'
+    result = bench.run(script, outputs=("a",), secrets={"KEY": "s3cret"})
+
+    assert (result.cause, result.exit_code) == (Cause.EXIT_CODE, 3)
+    assert any("held a secret" in warning for warning in result.warnings)
+    assert result.outputs == {}
+
+
+def test_messages_and_warnings_are_masked(bench: Bench) -> None:
+    result = bench.run('echo "$KEY" >> "$CI_OUTPUT"', secrets={"KEY": "s3cret"})
+    assert "'***', is neither" in result.message
+
+    result = bench.run(artifacts=("x/s3cret/*",), secrets={"KEY": "s3cret"})
+    assert result.warnings == ("artifacts: no file matches the pattern `x/***/*`",)
+
+    result = bench.run(command=("/no/s3cret",), secrets={"KEY": "s3cret"})
+    assert result.message.startswith("cannot start `/no/***`")
 
 
 def test_outputs_come_back(bench: Bench) -> None:

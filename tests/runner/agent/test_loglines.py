@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runner.agent.errors import LogError
 from runner.agent.loglines import CONTINUES, LONGEST_LINE, LogWriter
+from runner.agent.masking import Masker
 
 
 def written(path: Path, *chunks: bytes, limit: int = 10**9) -> list[str]:
@@ -49,6 +50,16 @@ def test_terminal_escapes_and_carriage_returns_stay(tmp_path: Path) -> None:
     with LogWriter(path, clock=lambda: 1.0) as log:
         log.write(b"\x1b[31mred\x1b[0m\r50%\r\n")
     assert path.read_bytes() == b"1.000000 \x1b[31mred\x1b[0m\r50%\r\n"
+
+
+def test_what_is_masked_is_not_written_and_holds_no_line_up(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with LogWriter(path, clock=lambda: 1.0, masker=Masker(["s3cret"])) as log:
+        log.write(b"one s3c")
+        log.write(b"ret\ntwo s3cret\n")
+        assert path.read_bytes() == b"1.000000 one ***\n1.000000 two ***\n"
+        log.write(b"three s3cre")
+    assert path.read_bytes().endswith(b"1.000000 three s3cre\n")
 
 
 @pytest.mark.parametrize("size", [1, 1000, 10**9])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.agent.errors import OutputError
-from runner.agent.outputs import LARGEST, collect, parse, read
+from runner.agent.outputs import LARGEST, Outputs, collect, parse, read, withheld
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,13 @@ def test_a_malformed_file_has_no_outputs_at_all(tmp_path: Path) -> None:
     found = collect(file, ["a"])
     assert (found.values, found.missing, found.warning) == ({}, "", "")
     assert "line 2" in found.malformed
+
+
+def test_outputs_that_hold_a_secret_are_withheld() -> None:
+    outputs = Outputs({"a": "1", "b": "x s", "c": "s"}, warning="w")
+
+    assert withheld(outputs, lambda value: "none" in value) is outputs
+    left = withheld(outputs, lambda value: "s" in value)
+    assert left.values == {"a": "1"}
+    assert left.malformed.startswith("the outputs `b`, `c` held a secret and were not kept; ")
+    assert left.warning == "w"
