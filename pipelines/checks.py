@@ -14,13 +14,15 @@ from pipelines.expressions import check as check_expression
 from pipelines.graph import Graph, find_cycle, unknown_needs
 from pipelines.matrix import Matrix, MatrixTooLarge, label
 from pipelines.patterns import Patterns
-from pipelines.schema import Config, Step
+from pipelines.schema import Config, Service, Step
 from pipelines.templates import parse_condition, parse_template
 from pipelines.variables import variable_name
 
 MOST_STEPS = 10_000
 MOST_VARIABLES = 1_000_000
 """Common variables times steps: each step gets every one of them."""
+MOST_SECRETS = 64
+MOST_SERVICES = 10
 
 
 def check(config: Config) -> Iterator[Complaint]:
@@ -72,6 +74,45 @@ def _steps(config: Config) -> Iterator[Complaint]:
             yield Complaint((*loc, KEY), "duplicate-step", message, "give it another name")
         if step.matrix is not None:
             yield from _matrix((*loc, "matrix"), step.matrix)
+        if step.secrets:
+            yield from _secrets((*loc, "secrets"), step, config)
+        if step.services:
+            yield from _services((*loc, "services"), step.services)
+
+
+def _secrets(loc: Loc, step: Step, config: Config) -> Iterator[Complaint]:
+    if len(step.secrets) > MOST_SECRETS:
+        message = f"{len(step.secrets)} secrets are more than the {MOST_SECRETS} allowed"
+        yield Complaint(loc, "too-many", message, "put what belongs together into one of them")
+        return
+    variables = {**config.env, **config.defaults.env, **step.env}
+    for index, name in enumerate(step.secrets):
+        if name in step.secrets[:index]:
+            message = f"`{name}` stands here twice"
+            yield Complaint((*loc, index), "duplicate-secret", message, "remove one of the two")
+        elif name in variables:
+            message = f"`{name}` is a variable in `env` as well"
+            yield Complaint((*loc, index), "secret-clash", message, "rename one of the two")
+
+
+def _services(loc: Loc, services: Mapping[str, Service]) -> Iterator[Complaint]:
+    if len(services) > MOST_SERVICES:
+        message = f"{len(services)} services are more than the {MOST_SERVICES} allowed"
+        yield Complaint(loc, "too-many", message, "leave some out, or split the step")
+    for name, service in services.items():
+        if not service.image:
+            cure = "name the image it runs in"
+            yield Complaint((*loc, name, "image"), "empty", "`image` is empty", cure)
+        yield from _plain((*loc, name, "ready"), "ready", service.ready or "")
+        for index, word in enumerate(service.command):
+            yield from _plain((*loc, name, "command", index), "command", word)
+
+
+def _plain(loc: Loc, key: str, text: str) -> Iterator[Complaint]:
+    if "${{" in text:
+        message = f"`${{{{ }}}}` is not read in `{key}`"
+        cure = "put the value into the service's `env:` and use it as a variable"
+        yield Complaint(loc, "template-in-run", message, cure, text.index("${{") + 1)
 
 
 def _matrix(loc: Loc, matrix: Matrix) -> Iterator[Complaint]:
@@ -245,6 +286,11 @@ def _own(config: Config, loc: Loc, step: Step) -> Iterator[Complaint | _Written]
         yield from _template(("defaults", "image"), config.defaults.image)
     for index, glob in enumerate(step.artifacts):
         yield from _template((*loc, "artifacts", index), glob)
+    for service, held in step.services.items():
+        place = (*loc, "services", service)
+        yield from _template((*place, "image"), held.image)
+        for name, text in held.env.items():
+            yield from _template((*place, "env", name), text)
 
 
 def _names(config: Config, graph: Graph, loc: Loc, step: Step, found: Sequence[_Written]) -> Names:

@@ -34,12 +34,15 @@ _BY_PATH: _Models = {
     ("on", "tag"): schema.TagTrigger,
     ("on", "pull_request"): schema.PullRequestTrigger,
     ("defaults",): schema.Defaults,
-    ("steps", "*"): schema.Step,
-    ("finally", "*"): schema.Step,
-    ("steps", "*", "retry"): schema.Retry,
-    ("finally", "*", "retry"): schema.Retry,
+    ("defaults", "resources"): schema.Resources,
+    ("*",): schema.Step,
+    ("*", "retry"): schema.Retry,
+    ("*", "resources"): schema.Resources,
+    ("*", "services", "*"): schema.Service,
+    ("*", "services", "*", "resources"): schema.Resources,
     ("workspace",): schema.Workspace,
 }
+"""The model at each place; `*` stands for a step, of either kind, and for the name of a service."""
 
 _WANTED = {
     "string_type": ("text", "write some text, in quotes if need be"),
@@ -101,7 +104,10 @@ def _unknown_key(loc: Loc) -> Complaint:
 
 def _generalised(loc: Loc) -> Loc:
     if len(loc) >= 2 and loc[0] in ("steps", "finally"):
-        return (loc[0], "*", *loc[2:])
+        within = loc[2:]
+        if len(within) >= 2 and within[0] == "services":
+            within = ("services", "*", *within[2:])
+        return ("*", *within)
     return loc
 
 

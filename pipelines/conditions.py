@@ -10,8 +10,8 @@ from pipelines.errors import ExpressionError
 from pipelines.events import Event
 from pipelines.expressions import MissingOutput, Scope, StepView, Value
 from pipelines.names import EVENT_FIELDS
-from pipelines.plan import Plan, PlannedStep, StepKind
-from pipelines.progress import Rendered, StepProgress
+from pipelines.plan import Plan, PlannedService, PlannedStep, StepKind
+from pipelines.progress import Rendered, RenderedService, StepProgress
 from pipelines.states import State
 
 _WORST_FIRST = (
@@ -179,6 +179,19 @@ def _render(planned: PlannedStep, scope: Scope) -> Rendered:
         image=planned.image.evaluate(scope) if planned.image else None,
         env={name: text.evaluate(scope) for name, text in planned.env.items()},
         artifacts=tuple(glob.evaluate(scope) for glob in planned.artifacts),
+        services=tuple(render_service(service, scope) for service in planned.services),
+    )
+
+
+def render_service(service: PlannedService, scope: Scope) -> RenderedService:
+    """Return a service with what its templates come to; raises what evaluating them does."""
+    return RenderedService(
+        name=service.name,
+        image=service.image.evaluate(scope),
+        command=service.command,
+        env={name: text.evaluate(scope) for name, text in service.env.items()},
+        ready=service.ready,
+        resources=service.resources,
     )
 
 

@@ -55,11 +55,32 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What is asked of a machine: processors, memory and disk in bytes; None asks for nothing."""
+
+    cpu: float | None = None
+    memory: int | None = None
+    disk: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedService:
+    """A program beside a step; `ready` is a line for `sh`, empty if the step may begin at once."""
+
+    name: str
+    image: Template
+    command: tuple[str, ...] = ()
+    env: Mapping[str, Template] = field(default_factory=dict)
+    ready: str = ""
+    resources: Resources = Resources()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlannedStep:
     """One step of a plan; `group` is its name in the file, `name` has its matrix values too.
 
-    `needs` holds the names of steps in this plan, in the order in which workspaces merge.
-    Durations are seconds.
+    `needs` holds the names of steps in this plan, in the order in which workspaces merge, `secrets`
+    the names of secrets. Durations are seconds.
     """
 
     name: str
@@ -70,6 +91,9 @@ class PlannedStep:
     needs: tuple[str, ...] = ()
     image: Template | None = None
     env: Mapping[str, Template] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    services: tuple[PlannedService, ...] = ()
+    resources: Resources = Resources()
     when: Expression | None = None
     matrix: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()

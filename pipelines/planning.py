@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pipelines import schema
 from pipelines.errors import PlanError
 from pipelines.events import Event
 from pipelines.matrix import Combination, label
-from pipelines.plan import Plan, PlannedStep, RetryOn, RetryPolicy, StepKind
-from pipelines.schema import Config, Retry, Step
+from pipelines.plan import (
+    Plan,
+    PlannedService,
+    PlannedStep,
+    Resources,
+    RetryOn,
+    RetryPolicy,
+    StepKind,
+)
+from pipelines.schema import Config, Retry, Service, Step
 from pipelines.templates import Template, parse_condition, parse_template
 
 SHELLS: Mapping[str, tuple[str, ...]] = {
@@ -21,7 +30,10 @@ SHELLS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What holds where the file says nothing, and what it may not exceed; seconds and counts."""
+    """What holds where the file says nothing, and what it may not exceed; seconds and counts.
+
+    `services` says whether steps may have any: processes of one machine have none.
+    """
 
     timeout: float = 3600.0
     max_timeout: float = 86400.0
@@ -30,6 +42,7 @@ class Limits:
     max_grace: float = 300.0
     steps: int = 10_000
     needs: int = 250_000
+    services: bool = True
 
 
 def plan(
@@ -40,9 +53,12 @@ def plan(
 ) -> Plan:
     """Return the plan that a checked config gives for an event that changed these paths.
 
-    Raises PlanError when it has more steps, or needs between them, than are allowed.
+    Raises PlanError when it has more steps, or needs between them, than are allowed, or services
+    where there can be none.
     """
     limits = limits or Limits()
+    if not limits.services:
+        _refuse_services(config)
     expansions = _expansions(config, limits)
     steps = {
         made.name: made
@@ -84,6 +100,16 @@ def _expansions(config: Config, limits: Limits) -> dict[str, dict[str, Combinati
     return found
 
 
+def _refuse_services(config: Config) -> None:
+    for _, name, step in _written(config):
+        if step.services:
+            message = (
+                f"`{name}` has services, which run beside it in a Pod: "
+                "services need the Kubernetes executor"
+            )
+            raise PlanError(message)
+
+
 def _refuse_beyond(what: str, count: int, limit: int) -> None:
     if count > limit:
         message = f"the plan has {count} {what} or more, at most {limit} are allowed"
@@ -100,6 +126,7 @@ def _expand(
 ) -> Iterator[PlannedStep]:
     written = {**config.env, **config.defaults.env, **step.env}
     env = {name: parse_template(text) for name, text in written.items()}
+    services = tuple(_service(name, service) for name, service in step.services.items())
     needs = tuple(name for need in step.needs for name in expansions[need])
     when = parse_condition(step.when) if step.when is not None else None
     for name, combination in expansions[group].items():
@@ -112,6 +139,9 @@ def _expand(
             needs=needs,
             image=_template(step.image or config.defaults.image),
             env=env,
+            secrets=tuple(step.secrets),
+            services=services,
+            resources=_resources(step.resources, config.defaults.resources),
             when=when,
             matrix=combination,
             outputs=tuple(step.outputs),
@@ -132,6 +162,27 @@ def _shell(words: list[str] | None) -> tuple[str, ...]:
     if len(words) == 1 and words[0] in SHELLS:
         return SHELLS[words[0]]
     return (*words, "-c") if len(words) == 1 else tuple(words)
+
+
+def _service(name: str, service: Service) -> PlannedService:
+    return PlannedService(
+        name=name,
+        image=parse_template(service.image),
+        command=tuple(service.command),
+        env={variable: parse_template(text) for variable, text in service.env.items()},
+        ready=service.ready or "",
+        resources=_resources(service.resources),
+    )
+
+
+def _resources(*asked: schema.Resources) -> Resources:
+    """Return what is asked for, the first word about each counting."""
+    said = [(one.cpu, one.memory, one.disk) for one in asked]
+    cpu, memory, disk = (
+        next((word for word in words if word is not None), None)
+        for words in zip(*said, strict=True)
+    )
+    return Resources(cpu=cpu, memory=memory, disk=disk)
 
 
 def _template(text: str | None) -> Template | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pipelines.plan import PlannedStep
+from pipelines.plan import PlannedStep, Resources
 from pipelines.states import Cause, Outcome, State
 
 
@@ -40,6 +40,18 @@ class Attempt:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class RenderedService:
+    """A service of a step, with what its templates came to."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+    resources: Resources = field(default_factory=Resources)
+
+
 @dataclass(frozen=True)
 class Rendered:
     """What a step's templates came to when its turn came."""
@@ -47,6 +59,7 @@ class Rendered:
     image: str | None
     env: Mapping[str, str]
     artifacts: tuple[str, ...]
+    services: tuple[RenderedService, ...] = ()
 
 
 @dataclass

@@ -19,6 +19,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("`on.pull_request`", schema.PullRequestTrigger),
     ("`defaults`", schema.Defaults),
     ("A step, in `steps` or `finally`", schema.Step),
+    ("`resources`", schema.Resources),
+    ("A service, in `services`", schema.Service),
     ("`retry`", schema.Retry),
     ("`workspace`", schema.Workspace),
 )
@@ -70,6 +72,10 @@ def _holds(described: dict[str, object]) -> str:
             return " or ".join(dict.fromkeys(words))
         case {"type": ["string", "number"]}:
             return "duration"
+        case {"type": ["number", "string"]}:
+            return "processors"
+        case {"type": ["string", "integer"]}:
+            return "size"
         case {"enum": list(words)}:
             return ", ".join(f"`{word}`" for word in words)
         case {"type": "array"}:

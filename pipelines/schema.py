@@ -21,9 +21,12 @@ from pydantic_core import PydanticCustomError
 from pipelines.durations import parse_duration
 from pipelines.errors import ExpressionError
 from pipelines.matrix import LIMIT, Matrix
+from pipelines.quantities import parse_bytes, parse_processors
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+SERVICE = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+"""A service gives its name to a container, which takes what a host name may be (RFC 1123)."""
 
 RESERVED_VARIABLES = re.compile(r"CI|CI_.*|HOOKLINE_.*|LD_PRELOAD|LD_LIBRARY_PATH|BASH_ENV|ENV")
 
@@ -60,6 +63,18 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _quantity(parse: Callable[[str], float]) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        if not isinstance(value, str):
+            raise wrong("this is no quantity", "write for example `2` or `512Mi`")
+        try:
+            return parse(value)
+        except ExpressionError as error:
+            raise wrong(error.message, error.cure) from error
+
+    return read
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -70,6 +85,20 @@ def _variable(name: str) -> str:
     if RESERVED_VARIABLES.fullmatch(name):
         raise wrong(f"`{name}` is set by Hookline itself", "use another name")
     return name
+
+
+def _secret(name: str) -> str:
+    if name.startswith("KUBERNETES_"):
+        raise wrong(f"`{name}` does not reach a step in a Pod", "use another name")
+    return _variable(name)
+
+
+def _words(value: object) -> object:
+    """Let one word stand for a list of one; a line of several has no shell to take it apart."""
+    if isinstance(value, str) and len(value.split()) > 1:
+        cure = "write its words as a list: `[" + ", ".join(value.split()[:3]) + ", …]`"
+        raise wrong("a command of several words is a list", cure)
+    return _listed(value)
 
 
 def _no_nul(text: str) -> str:
@@ -112,6 +141,27 @@ StepName = Annotated[
     ),
 ]
 Variable = Annotated[str, AfterValidator(_variable)]
+SecretName = Annotated[str, AfterValidator(_secret)]
+ServiceName = Annotated[
+    str,
+    AfterValidator(
+        _named(
+            SERVICE,
+            "name of a service",
+            "use lower-case letters, digits and `-`, beginning with a letter, at most 40 in all",
+        )
+    ),
+]
+Processors = Annotated[
+    float,
+    PlainValidator(_quantity(parse_processors)),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["500m", 0.5, 2]}),
+]
+Bytes = Annotated[
+    int,
+    PlainValidator(_quantity(parse_bytes)),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["512Mi", "2Gi"]}),
+]
 OutputName = Annotated[
     str,
     AfterValidator(
@@ -137,6 +187,7 @@ Written = Annotated[Text, WithJsonSchema({"type": ["string", "number", "boolean"
 Environment: TypeAlias = dict[Variable, Written]
 
 _ListOf = BeforeValidator(_listed, json_schema_input_type=str | list[str])
+_WordsOf = BeforeValidator(_words, json_schema_input_type=str | list[str])
 _EndsOf = BeforeValidator(_listed, json_schema_input_type=RetryEnd | list[RetryEnd])
 
 
@@ -194,6 +245,31 @@ def _triggers(value: object) -> object:
     return listed
 
 
+class Resources(Model):
+    """What a step or service asks of the machine it runs on; as a Pod, it gets no more."""
+
+    cpu: Processors | None = Field(default=None, description="Processors: `2`, `0.5` or `500m`.")
+    memory: Bytes | None = Field(default=None, description="Memory, such as `512Mi` or `2Gi`.")
+    disk: Bytes | None = Field(
+        default=None, description="Disk for the workspace and what else is written, such as `10Gi`."
+    )
+
+
+class Service(Model):
+    """A program that runs beside a step in its Pod; the step reaches it on `localhost`."""
+
+    image: Text = Field(description="The container image.")
+    command: Annotated[list[Text], _WordsOf] = Field(
+        default=[], description="The words of a command, in place of what the image would start."
+    )
+    env: Environment = Field(default={}, description="Variables of the service.")
+    ready: Text | None = Field(
+        default=None,
+        description="A line for the image's `sh` that succeeds once the step may begin.",
+    )
+    resources: Resources = Field(default=Resources(), description="What it asks of the machine.")
+
+
 class Defaults(Model):
     """What holds for every step that does not say otherwise."""
 
@@ -203,6 +279,9 @@ class Defaults(Model):
         default=None, description="The program that runs the scripts: `sh`, `bash` or any other."
     )
     env: Environment = Field(default={}, description="Variables of every step.")
+    resources: Resources = Field(
+        default=Resources(), description="What every step asks of the machine."
+    )
 
 
 def _matrix(value: object) -> object:
@@ -275,6 +354,14 @@ class Step(Model):
         default=None, description="A condition; if it is false the step is skipped."
     )
     env: Environment = Field(default={}, description="Variables of this step.")
+    secrets: Annotated[list[SecretName], _ListOf] = Field(
+        default=[],
+        description="The repository's secrets that it finds in variables of the same names.",
+    )
+    services: dict[ServiceName, Service] = Field(
+        default={}, description="Programs that run beside it, by name."
+    )
+    resources: Resources = Field(default=Resources(), description="What it asks of the machine.")
     matrix: Annotated[
         Matrix | None,
         PlainValidator(_matrix),

@@ -107,6 +107,34 @@ def test_where_it_is_wrong(
     assert found(tree) == places
 
 
+def test_there_may_be_many_secrets_and_services_but_not_any_number() -> None:
+    names = [f"S{number}" for number in range(checks.MOST_SECRETS + 1)]
+    services = {f"s{number}": {"image": "x"} for number in range(checks.MOST_SERVICES + 1)}
+    step = {"run": "x", "secrets": names, "services": services}
+    assert found({"steps": {"a": step}}) == [
+        (("steps", "a", "secrets"), "too-many"),
+        (("steps", "a", "services"), "too-many"),
+    ]
+    step = {"run": "x", "secrets": names[1:], "services": dict(list(services.items())[1:])}
+    assert found({"steps": {"a": step}}) == []
+
+
+def test_templates_of_a_service_may_look_at_what_those_of_its_step_may() -> None:
+    service = {
+        "image": "db:${{ matrix.v }}",
+        "env": {"NAME": "${{ steps.a.outputs.name }}", "OWN": "${{ env.COMMON }}"},
+    }
+    step = {"run": "x", "needs": "a", "matrix": {"v": ["1"]}, "services": {"db": service}}
+    first = {"run": "x", "outputs": "name"}
+    tree: dict[str, object] = {"env": {"COMMON": "1"}, "steps": {"a": first, "b": step}}
+    assert found(tree) == []
+    tree = {"steps": {"a": {"run": "x"}, "b": {**step, "needs": []}}}
+    places = [("image",), ("env", "NAME"), ("env", "OWN")]
+    assert found(tree) == [
+        (("steps", "b", "services", "db", *place), "expression") for place in places[1:]
+    ]
+
+
 def test_complaints_come_one_by_one() -> None:
     tree: dict[str, object] = {"steps": {"a": {}, "b": {}}}
     told = checks.check(config(tree))

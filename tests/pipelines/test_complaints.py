@@ -36,7 +36,10 @@ def tree_with(place: Loc) -> dict[str, Any]:
         (("on", "push"), "`branches`, `paths`"),
         (("on", "tag"), "`tags`"),
         (("on", "pull_request"), "`branches`, `paths`"),
-        (("defaults",), "`image`, `timeout`, `shell`, `env`"),
+        (("defaults",), "`image`, `timeout`, `shell`, `env`, `resources`"),
+        (("defaults", "resources"), "`cpu`, `memory`, `disk`"),
+        (("steps", "a", "resources"), "`cpu`, `memory`, `disk`"),
+        (("finally", "f", "resources"), "`cpu`, `memory`, `disk`"),
         (("steps", "a", "retry"), "`limit`, `on`, `backoff`"),
         (("finally", "f", "retry"), "`limit`, `on`, `backoff`"),
         (("workspace",), "`on_conflict`"),
@@ -53,7 +56,22 @@ def test_an_unknown_key_is_told_which_there_are(place: Loc, known: str) -> None:
 def test_of_many_known_keys_a_dozen_is_named(section: str) -> None:
     (complaint,) = complaints(tree_with((section, "a")))
     assert complaint.cure.startswith("known: `run`, `image`, ")
-    assert complaint.cure.endswith("`allow_failure`, …")
+    assert complaint.cure.endswith("`artifacts`, …")
+
+
+def test_services_are_looked_at_however_they_are_called() -> None:
+    service = {"image": "x", "zzz": "x", "resources": {"zzz": "x"}}
+    tree = {"steps": {"a": {"run": "x", "services": {"steps": service}}}}
+    assert [(complaint.loc, complaint.cure) for complaint in complaints(tree)] == [
+        (
+            ("steps", "a", "services", "steps", "resources", "zzz", KEY),
+            "known: `cpu`, `memory`, `disk`",
+        ),
+        (
+            ("steps", "a", "services", "steps", "zzz", KEY),
+            "known: `image`, `command`, `env`, `ready`, `resources`",
+        ),
+    ]
 
 
 def test_every_model_is_looked_at() -> None:
@@ -70,6 +88,8 @@ def test_every_model_is_looked_at() -> None:
         "Defaults",
         "Step",
         "Retry",
+        "Resources",
+        "Service",
         "Workspace",
     }
 

@@ -9,8 +9,8 @@ import pytest
 from pipelines.conditions import Block, Broken, Run, Skip, event_values, judge, scope_of
 from pipelines.events import Event, Manual, PullRequest, Push, Tag
 from pipelines.names import EVENT_FIELDS
-from pipelines.plan import Plan
-from pipelines.progress import Attempt, Rendered, StepProgress
+from pipelines.plan import Plan, Resources
+from pipelines.progress import Attempt, Rendered, RenderedService, StepProgress
 from pipelines.states import State
 from tests.pipelines.driving import plan_of
 
@@ -205,3 +205,39 @@ class TestScope:
         assert values["ref"] == event.ref
         assert (values["tag"] is None) is (not isinstance(event, Tag))
         assert (values["number"] is None) is (not isinstance(event, PullRequest))
+
+
+WITH_SERVICE = """
+steps:
+  a: {run: x, outputs: [v, w]}
+  d:
+    run: x
+    needs: a
+    services:
+      db:
+        image: "db:${{ event.branch }}"
+        env: {NAME: "${{ steps.a.outputs.v }}", LATER: "${{ steps.a.outputs.w }}"}
+        command: serve
+        ready: "true"
+        resources: {cpu: 500m}
+"""
+
+
+def test_services_are_rendered_with_their_step() -> None:
+    plan = plan_of(WITH_SERVICE)
+    steps = progress(plan, {}, {"a": {"v": "out", "w": "now"}})
+    found = judge(plan, steps["d"], steps, "running")
+    assert isinstance(found, Run)
+    (service,) = found.rendered.services
+    assert service == RenderedService(
+        name="db",
+        image="db:main",
+        command=("serve",),
+        env={"NAME": "out", "LATER": "now"},
+        ready="true",
+        resources=Resources(cpu=0.5),
+    )
+    steps = progress(plan, {}, {"a": {"v": "out"}})
+    assert judge(plan, steps["d"], steps, "running") == Skip(
+        "uses the output `w` of `a`, which did not write it"
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines import planning
 from pipelines.errors import PlanError
-from pipelines.plan import RetryOn, RetryPolicy, StepKind
+from pipelines.plan import Resources, RetryOn, RetryPolicy, StepKind
 from pipelines.planning import Limits
 from pipelines.schema import OnConflict
 from tests.pipelines.driving import PUSH, plan_of
@@ -131,6 +131,62 @@ steps:
     )
     def test_shells(self, shell: str, command: tuple[str, ...]) -> None:
         assert plan_of(f"steps: {{a: {{run: x, shell: {shell}}}}}").steps["a"].shell == command
+
+
+class TestSurroundings:
+    """Secrets, services and resources: what a step finds around it."""
+
+    TEXT = """
+defaults: {resources: {cpu: 500m, memory: 1Gi}}
+steps:
+  plain: {run: x}
+  own:
+    run: x
+    secrets: [KEY, TOKEN]
+    resources: {memory: 2Gi, disk: 10Gi}
+    services:
+      db:
+        image: "postgres:${{ event.branch }}"
+        env: {POSTGRES_DB: "${{ event.commit }}"}
+        command: [postgres, -c, fsync=off]
+        ready: pg_isready
+        resources: {cpu: "2"}
+      cache: {image: redis, command: redis-server}
+"""
+
+    def test_a_step_that_says_nothing(self) -> None:
+        step = plan_of(self.TEXT).steps["plain"]
+        assert (step.secrets, step.services) == ((), ())
+        assert step.resources == Resources(cpu=0.5, memory=2**30)
+
+    def test_a_step_that_says_it_all(self) -> None:
+        step = plan_of(self.TEXT).steps["own"]
+        assert step.secrets == ("KEY", "TOKEN")
+        assert step.resources == Resources(cpu=0.5, memory=2**31, disk=10 * 2**30)
+        db, cache = step.services
+        assert (db.name, db.image.text, db.ready) == (
+            "db",
+            "postgres:${{ event.branch }}",
+            "pg_isready",
+        )
+        assert db.command == ("postgres", "-c", "fsync=off")
+        assert {name: text.text for name, text in db.env.items()} == {
+            "POSTGRES_DB": "${{ event.commit }}"
+        }
+        assert db.resources == Resources(cpu=2)
+        assert (cache.name, cache.command, cache.env) == ("cache", ("redis-server",), {})
+        assert (cache.ready, cache.resources) == ("", Resources())
+
+    @pytest.mark.parametrize("section", ["steps", "finally"])
+    def test_services_where_there_can_be_none(self, section: str) -> None:
+        text = (
+            f"steps: {{a: {{run: x}}}}\n{section}: {{b: {{run: x, services: {{s: {{image: x}}}}}}}}"
+        )
+        text = text.replace("steps: {a: {run: x}}\nsteps", "steps")
+        assert plan_of(text).steps["b"].services
+        with pytest.raises(PlanError, match=r"`b` has services.* need the Kubernetes executor"):
+            plan_of(text, services=False)
+        assert plan_of("steps: {a: {run: x}}", services=False)
 
 
 class TestLimits:

@@ -33,6 +33,11 @@ def test_every_key_has_a_row_with_its_meaning() -> None:
         ("needs", "text or list", "none"),
         ("backoff", "duration", "`5s`"),
         ("when", "text", "none"),
+        ("secrets", "text or list", "none"),
+        ("services", "mapping", "none"),
+        ("cpu", "processors", "none"),
+        ("memory", "size", "none"),
+        ("image", "text", "required"),
         ("on_conflict", "`warn` or `fail`", "`warn`"),
     ],
 )
