@@ -63,15 +63,16 @@ static double now(void)
 
 /* ---- What can happen ------------------------------------------------------------------------ */
 
-/* Receive as data every signal that can be held back. All of them, because an image may name any
- * as its STOPSIGNAL; a process 1 would not even notice those that it does not ask for. */
+/* Receive as data every signal that is not about this very process. All the others, because an
+ * image may name any as its STOPSIGNAL, and the kernel keeps from a process 1 what it does not ask
+ * for. */
 static void hold_signals(void)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGCONT};
     sigset_t held;
     sigfillset(&held);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        sigdelset(&held, faults[i]);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&held, own[i]);
     /* When the agent is gone a write must fail, not become a signal for the step. */
     sigdelset(&held, SIGPIPE);
     signal(SIGPIPE, SIG_IGN);
