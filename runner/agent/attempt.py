@@ -5,41 +5,27 @@ Whatever happens, it ends in a result; what went wrong is told apart by whose do
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from runner.agent import command, globs, outputs, workspaces
-from runner.agent.errors import CommandError, GlobError, LogError
+from runner.agent import command, outputs, workspaces
+from runner.agent.conclusion import Conclusion, Left, conclude, trouble, unrestored
+from runner.agent.errors import CommandError, LogError
 from runner.agent.folder import AgentOrder, AgentResult, Folder
 from runner.agent.loglines import LogWriter
 from runner.agent.masking import Masker
-from runner.agent.outputs import Outputs
 from runner.agent.signals import Signals, Stopped
 from runner.agent.verdict import Verdict, judge
 from runner.agent.workspaces import Workspace
 from runner.objects.base import ObjectStoreError
 from runner.objects.filesystem import FilesystemStore
-from runner.workspace.capture import Captured, capture
+from runner.workspace.capture import capture
 from runner.workspace.errors import WorkspaceError
 from runner.workspace.index import Index
 from runner.workspace.manifest import Manifest
 from runner.workspace.restore import restore
 from runner.workspace.snapshots import Snapshots
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(frozen=True)
-class _Left:
-    """What a command left for others, as far as it could be taken."""
-
-    outputs: Outputs
-    captured: Captured | None
-    trouble: Verdict | None
 
 
 class Attempt:
@@ -79,7 +65,7 @@ class Attempt:
                 Path(self._order.workspaces), (self._order.input, *base.parents)
             )
         except (Stopped, ObjectStoreError, WorkspaceError, OSError) as error:
-            return self._result(_unrestored(error))
+            return self._result(unrestored(error))
         return self._within(workspace, base)
 
     def _within(self, workspace: Workspace, base: Manifest) -> AgentResult:
@@ -91,9 +77,9 @@ class Attempt:
             verdict, warnings = self._execute(workspace)
             left = self._take(workspace, base, index)
             agrees = left.captured.digest if left.captured else None
-            return self._conclude(verdict, left, warnings)
+            return self._result(conclude(verdict, left, self._order.artifacts, warnings))
         except (Stopped, ObjectStoreError, WorkspaceError, OSError) as error:
-            return self._result(_unrestored(error))
+            return self._result(unrestored(error))
         finally:
             workspace.release(agrees)
 
@@ -112,7 +98,7 @@ class Attempt:
         except LogError as error:
             return Verdict(outcome="error", cause="storage", message=str(error)), ()
         except OSError as error:
-            return _trouble(error, "the folder of the attempt cannot be written"), ()
+            return trouble(error, "the folder of the attempt cannot be written"), ()
         cut = f"the log was cut: {log.dropped} bytes of it were not kept"
         return verdict, ((cut,) if log.dropped else ())
 
@@ -147,7 +133,7 @@ class Attempt:
             folder.write_group(running.group)
             return judge(running.supervise(order.timeout), order.timeout)
 
-    def _take(self, workspace: Workspace, base: Manifest, index: Index) -> _Left:
+    def _take(self, workspace: Workspace, base: Manifest, index: Index) -> Left:
         """Capture the workspace and read the outputs, whether the step succeeded or not."""
         written = outputs.collect(self._folder.output, self._order.outputs)
         written = outputs.withheld(written, self._masker.hides)
@@ -157,82 +143,8 @@ class Attempt:
             )
             captured.index.save(workspace.index)
         except (ObjectStoreError, WorkspaceError, OSError) as error:
-            return _Left(written, None, _trouble(error, "the workspace cannot be captured"))
-        return _Left(written, captured, None)
+            return Left(written, None, trouble(error, "the workspace cannot be captured"))
+        return Left(written, captured)
 
-    def _conclude(self, verdict: Verdict, left: _Left, warnings: tuple[str, ...]) -> AgentResult:
-        """Return the result: the step's own failure first, then ours, then its outputs."""
-        written, captured, trouble = left.outputs, left.captured, left.trouble
-        artifacts, unmatched = self._artifacts(captured)
-        more = [written.warning, *unmatched, *(captured.warnings if captured else ())]
-        if verdict.outcome == "success":
-            verdict = trouble or _of_outputs(written) or verdict
-        else:
-            more += [written.malformed, trouble.message if trouble else ""]
-        return self._result(
-            verdict,
-            snapshot=captured.digest if captured else None,
-            outputs=written.values,
-            artifacts=artifacts,
-            warnings=(*warnings, *filter(None, more)),
-        )
-
-    def _artifacts(
-        self, captured: Captured | None
-    ) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
-        """Return the files that the artifact patterns name, by path, and warnings."""
-        if captured is None:
-            return (), ()
-        files = {entry.path: entry for entry in captured.manifest.files()}
-        named: set[str] = set()
-        warnings: list[str] = []
-        for pattern in self._order.artifacts:
-            try:
-                glob = globs.parse(pattern)
-            except GlobError as error:
-                warnings.append(f"artifacts: {error}")
-                continue
-            matched = {path for path in files if glob.matches(path)}
-            if not matched:
-                warnings.append(f"artifacts: no file matches the pattern `{pattern}`")
-            named |= matched
-        found = tuple(
-            {"path": path, "size": files[path].size, "digest": files[path].digest}
-            for path in sorted(named)
-        )
-        return found, tuple(warnings)
-
-    def _result(
-        self, verdict: Verdict, *, warnings: Iterable[str] = (), **left: Any
-    ) -> AgentResult:
-        return AgentResult(
-            outcome=verdict.outcome,
-            cause=verdict.cause,
-            exit_code=verdict.exit_code,
-            message=self._masker.text(verdict.message),
-            started=self._started_at is not None,
-            started_at=self._started_at,
-            ended_at=self._clock(),
-            warnings=tuple(map(self._masker.text, warnings)),
-            **left,
-        )
-
-
-def _unrestored(error: BaseException) -> Verdict:
-    """Return what it means that a command could not be started for want of its workspace."""
-    if isinstance(error, Stopped):
-        return Verdict(outcome="cancelled", cause="cancelled", message="stopped before it started")
-    return _trouble(error, "the workspace cannot be restored")
-
-
-def _trouble(error: BaseException, what: str) -> Verdict:
-    full = getattr(error, "errno", None) in _FULL
-    cause = "storage" if full or isinstance(error, ObjectStoreError) else "workspace"
-    return Verdict(outcome="error", cause=cause, message=f"{what}: {error}")
-
-
-def _of_outputs(written: Outputs) -> Verdict | None:
-    message = written.malformed or written.missing
-    if not message:
-        return None
-    return Verdict(outcome="failure", cause="output", exit_code=0, message=message)
+    def _result(self, conclusion: Conclusion) -> AgentResult:
+        return conclusion.result(self._masker, self._started_at, self._clock())

@@ -191,20 +191,7 @@ def start(
         )
     except (OSError, ValueError) as error:
         os.close(read)
-        message = f"cannot start `{command[0]}`: {_reason(error)}"
-        raise CommandError(message) from error
+        raise CommandError.of(command[0], error) from error
     finally:
         os.close(write)
     return Command(process, read, log=log, signals=signals, grace=grace)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    match error:
-        case FileNotFoundError():
-            return "there is no such program, or what its first line names is missing"
-        case PermissionError():
-            return "it may not be run (is it a program, and executable?)"
-        case OSError():
-            return error.strerror or str(error)
-        case _:
-            return str(error)

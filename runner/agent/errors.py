@@ -4,6 +4,7 @@ AgentError
 ├── CommandError   the step's command cannot be started
 ├── GlobError      an artifact pattern that can match nothing
 ├── LogError       the step's log cannot be written
+├── OrderError     what the agent was told to run makes no sense
 └── OutputError    the step filled its outputs file badly
 """
 
@@ -21,6 +22,11 @@ class CommandError(AgentError):
 
     code = "agent-command"
 
+    @classmethod
+    def of(cls, program: str, error: OSError | ValueError) -> CommandError:
+        """Return what it means that the system refused to start a program."""
+        return cls(f"cannot start `{program}`: {_reason(error)}")
+
 
 class GlobError(AgentError):
     """An artifact pattern that can match nothing; the message says what would be right."""
@@ -34,7 +40,25 @@ class LogError(AgentError):
     code = "agent-log"
 
 
+class OrderError(AgentError):
+    """What the agent was told to run makes no sense; the message names the field."""
+
+    code = "agent-order"
+
+
 class OutputError(AgentError):
     """The step filled its outputs file badly; the message names the line."""
 
     code = "agent-output"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "there is no such program, or what its first line names is missing"
+        case PermissionError():
+            return "it may not be run (is it a program, and executable?)"
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return str(error)

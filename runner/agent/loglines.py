@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from runner.agent.errors import LogError
 from runner.agent.masking import Masker
@@ -20,13 +20,17 @@ LONGEST_LINE = 64 * 1024
 LARGEST_LOG = 64 * 1024 * 1024
 CONTINUES = " [the line continues]"
 
+# Gets lines as they are stored, and where the first of them begins in the log, in bytes.
+Sink: TypeAlias = Callable[[int, Sequence[bytes]], None]
+
 
 class LogWriter:
     """Appends to a log file; past `limit` bytes it only counts what it drops.
 
     A line longer than 64 KiB is split, every piece but the last marked with `CONTINUES`. Whole
     lines go out in one write, so that whoever follows the file seldom sees a part of one. What
-    `masker` hides is not written.
+    `masker` hides is not written. `sink` gets what is stored, once it is. `size` is that of the log,
+    in bytes.
     """
 
     def __init__(
@@ -36,8 +40,10 @@ class LogWriter:
         limit: int = LARGEST_LOG,
         clock: Callable[[], float] = time.time,
         masker: Masker | None = None,
+        sink: Sink | None = None,
     ) -> None:
         self.dropped = 0
+        self._sink = sink
         self._masker = masker or Masker(())
         self._limit = limit
         self._clock = clock
@@ -47,7 +53,7 @@ class LogWriter:
             self._file = os.open(path, flags, 0o600)
         except OSError as error:
             raise _trouble(error) from error
-        self._size = os.fstat(self._file).st_size
+        self.size = os.fstat(self._file).st_size
         self._cut = False
 
     def __enter__(self) -> Self:
@@ -87,33 +93,41 @@ class LogWriter:
         if not lines:
             return
         stamp = b"%.6f " % self._clock()
-        data = b"".join([stamp + _clean(line) + b"\n" for line in lines])
-        if self._cut or self._size + len(data) > self._limit:
-            data = self._fitting(stamp, lines)
+        stored = [stamp + _clean(line) + b"\n" for line in lines]
+        data = b"".join(stored)
+        if self._cut or self.size + len(data) > self._limit:
+            stored = self._fitting(stamp, lines)
+            data = b"".join(stored)
+        start = self.size
+        self._store(data)
+        if self._sink is not None and stored:
+            self._sink(start, stored)
+
+    def _store(self, data: bytes) -> None:
         try:
             while data:
                 written = os.write(self._file, data)
-                self._size += written
+                self.size += written
                 data = data[written:]
         except OSError as error:
             raise _trouble(error) from error
 
-    def _fitting(self, stamp: bytes, lines: list[bytes]) -> bytes:
+    def _fitting(self, stamp: bytes, lines: list[bytes]) -> list[bytes]:
         """Return the lines that still fit, with the note that says so once; count the others."""
         kept: list[bytes] = []
-        room = self._limit - self._size
+        room = self._limit - self.size
         for line in lines:
             stored = stamp + _clean(line) + b"\n"
             if self._cut or len(stored) > room:
                 if not self._cut:
-                    kept.append(stamp + b"[the log is larger than %d bytes: " % self._limit)
-                    kept.append(b"the rest is not kept]\n")
+                    note = b"[the log is larger than %d bytes: the rest is not kept]\n"
+                    kept.append(stamp + note % self._limit)
                 self._cut = True
                 self.dropped += len(line) + 1
             else:
                 kept.append(stored)
                 room -= len(stored)
-        return b"".join(kept)
+        return kept
 
 
 def _pieces(line: bytes) -> Iterator[bytes]:

@@ -99,6 +99,27 @@ def test_past_the_limit_one_line_says_so_and_the_rest_is_counted(tmp_path: Path)
     assert log.dropped == 6 + 6 + 5
 
 
+def test_a_sink_gets_what_is_stored_and_where_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    told: list[tuple[int, list[bytes]]] = []
+    with LogWriter(
+        path, limit=60, clock=lambda: 1.0, sink=lambda at, lines: told.append((at, list(lines)))
+    ) as log:
+        log.write(b"12345\nab")
+        log.write(b"c\n12345\n")
+        log.write(b"x" * 60 + b"\n")
+        log.write(b"more\n")
+    assert told[:2] == [
+        (0, [b"1.000000 12345\n"]),
+        (15, [b"1.000000 abc\n", b"1.000000 12345\n"]),
+    ]
+    (start, (note,)) = told[2]
+    assert b"the rest is not kept" in note
+    assert path.read_bytes()[start:] == note
+    assert len(told) == 3
+    assert log.size == path.stat().st_size
+
+
 def test_a_log_that_is_there_is_gone_on_with_and_counts(tmp_path: Path) -> None:
     assert written(tmp_path / "log", b"one\n", limit=40) == ["one"]
     lines = written(tmp_path / "log", b"two\n" + b"x" * 40 + b"\n", limit=40)

@@ -44,6 +44,33 @@ def test_what_an_ending_means(
 
 
 @pytest.mark.parametrize(
+    ("ending", "cause", "exit_code", "message"),
+    [
+        (Ending(-SIGKILL, kills=1), Cause.OUT_OF_MEMORY, None, "out of memory"),
+        (Ending(137, kills=1), Cause.OUT_OF_MEMORY, 137, "out of memory"),
+        (Ending(2, kills=3), Cause.OUT_OF_MEMORY, 2, "out of memory"),
+        (Ending(0, kills=1), Cause.NONE, 0, ""),
+        (Ending(-SIGKILL, TIMEOUT, kills=1), Cause.TIMEOUT, None, "ran longer than 30m"),
+        (Ending(-SIGKILL, CANCELLED, kills=1), Cause.CANCELLED, None, "stopped"),
+    ],
+)
+def test_a_death_for_want_of_memory_is_told_whoever_passed_it_on(
+    ending: Ending, cause: Cause, exit_code: int | None, message: str
+) -> None:
+    verdict = judge(ending, 1800)
+    assert (verdict.cause, verdict.exit_code, verdict.message) == (cause, exit_code, message)
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [(2**29, "512 MiB"), (3 * 2**29, "1.5 GiB"), (2**30, "1 GiB"), (10**6, "0.9537 MiB")],
+)
+def test_the_limit_of_the_memory_is_named_if_it_is_known(memory: int, told: str) -> None:
+    verdict = judge(Ending(137, kills=1), 1800, memory)
+    assert verdict.message == f"out of memory (the limit is {told})"
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0, "0s"),
