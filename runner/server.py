@@ -34,7 +34,7 @@ from runner.feed import Feed
 from runner.inbox import DatabaseInbox
 from runner.ledger import Ledger
 from runner.logs import LogBook
-from runner.objects.filesystem import FilesystemStore
+from runner.objects.opening import open_store
 from runner.pool import ThreadPool
 from runner.preparing_git import GitPreparer, Remote
 from runner.replanning import Replanner
@@ -162,10 +162,10 @@ def _assemble(
     keyring = load_keyring(settings)
     folder = settings.object_folder
     if folder is None:
-        message = "object_store: S3 is not opened here"
+        message = "executor: only the local one, with a folder, is opened here"
         raise ValueError(message)
     _usable("object_store", folder)
-    objects = FilesystemStore(folder)
+    objects = open_store(settings)
     logbook = LogBook(settings.data / "spool", objects)
     snapshots = Snapshots(objects)
     feed = Feed()

@@ -116,6 +116,10 @@ class S3(_Group):
     timeout: Duration = Field(
         default=60.0, description="Time a request may take without a byte coming or going."
     )
+    patience: Duration = Field(
+        default=60.0,
+        description="Time for which requests are tried again while the store is away or overloaded.",
+    )
 
     @field_validator("endpoint", "pod_endpoint")
     @classmethod
@@ -268,6 +272,7 @@ class Settings(_Group):
     s3: S3 = S3()
     executor: Literal["local", "kubernetes"] = Field(
         default="local",
+        validate_default=True,
         description="What runs steps: processes of this machine, or Pods, which need an object "
         "store that speaks S3.",
     )
@@ -343,10 +348,15 @@ class Settings(_Group):
     @field_validator("executor")
     @classmethod
     def _has_its_store(cls, value: str, info: ValidationInfo) -> str:
-        if value == "kubernetes" and not info.data.get("object_store", "s3:").startswith("s3:"):
-            message = "kubernetes needs an object_store that Pods can reach, such as s3://hookline"
-            raise ValueError(message)
-        return value
+        store = info.data.get("object_store")
+        if store is None or store.startswith("s3:") == (value == "kubernetes"):
+            return value
+        message = (
+            "kubernetes needs an object_store that Pods can reach, such as s3://hookline"
+            if value == "kubernetes"
+            else "local needs an object_store in a folder; with s3:// choose kubernetes"
+        )
+        raise ValueError(message)
 
     @field_validator("secret_key_file")
     @classmethod

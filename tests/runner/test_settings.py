@@ -189,8 +189,10 @@ def test_other_variables_of_ours_are_let_be(tmp_path: Path) -> None:
         ("url", "ftp://ci.example.com", "is no address"),
         ("url", "https://ci.example.com/?a=b", "is no address"),
         ("database_url", "mysql://ada:hush@db/ci", "neither sqlite:/// nor postgresql://"),
-        ("object_store", "s3://bucket", "neither a path nor a URL"),
-        ("executor", "kubernetes", "'local'"),
+        ("object_store", "gs://bucket", "neither a path nor a URL"),
+        ("object_store", "s3://b", "names no bucket"),
+        ("executor", "kubernetes", "needs an object_store that Pods can reach"),
+        ("executor", "docker", "'local'"),
         ("local.concurrency", "0", "greater than or equal to 1"),
         ("local.allow_untrusted", "perhaps", "valid boolean"),
         ("limits.log", "4 MB", "is no size"),
@@ -210,6 +212,15 @@ def test_wrong_values_are_refused_by_name(
     assert found[name].source == f"environment {variable_of(name)}"
     assert message in found[name].message
     assert "hush" not in str(found[name])
+
+
+def test_the_local_executor_needs_a_folder(tmp_path: Path) -> None:
+    environ = {"HOOKLINE_OBJECT_STORE": "s3://bucket", "HOME": "/home/ada"}
+    found = problems(environ, tmp_path)
+    assert list(found) == ["executor"]
+    assert "local needs an object_store in a folder" in found["executor"].message
+    settings = load(environ=environ | {"HOOKLINE_EXECUTOR": "kubernetes"}, folder=tmp_path)
+    assert settings.object_folder is None
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

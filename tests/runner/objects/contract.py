@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -43,6 +44,9 @@ _DATA = st.binary(max_size=40)
 
 class ObjectStoreContract:
     """The contract of `runner.objects.base.ObjectStore`."""
+
+    histories: ClassVar[int] = 25
+    """How many histories are tried beside a dict; fewer where a step is a request."""
 
     @pytest.fixture
     def store(self) -> ObjectStore:
@@ -180,7 +184,7 @@ class ObjectStoreContract:
     def test_it_agrees_with_a_dict(self, store: ObjectStore) -> None:
         run_state_machine_as_test(
             lambda: StoreMachine(store),  # type: ignore[arg-type]  # any factory will do
-            settings=settings(max_examples=25, stateful_step_count=20, deadline=None),
+            settings=settings(max_examples=self.histories, stateful_step_count=20, deadline=None),
         )
 
 
