@@ -15,7 +15,6 @@ from runner.workspace.errors import Unreadable
 from runner.workspace.index import Index, Known, signature
 from runner.workspace.intake import Intake, Taken
 from runner.workspace.manifest import Entry, Kind, Manifest, build
-from runner.workspace.packs import PackWriter
 from runner.workspace.refusals import Refusals
 from runner.workspace.snapshots import Snapshots
 from runner.workspace.tree import Tree
@@ -61,7 +60,7 @@ def capture(
     """
     taken_ns = clock()
     refusals = Refusals()
-    with _opened(directory) as tree, _writer(snapshots) as writer:
+    with _opened(directory) as tree, snapshots.writer() as writer:
         sight = walk(tree, refusals) if paths is None else look(tree, paths, refusals)
         files = _Files(tree, base, index, Intake(writer, base), refusals)
         for path in sorted(sight.files):
@@ -81,10 +80,6 @@ def capture(
         stored_bytes=sum(pack.size for pack in packs.values()),
         files_hashed=files.hashed,
     )
-
-
-def _writer(snapshots: Snapshots) -> PackWriter:
-    return PackWriter(snapshots.objects, home=snapshots.home)
 
 
 @contextmanager

@@ -1,19 +1,21 @@
 """Packs: the contents of many files as zstd frames, addressed by the digest of the whole.
 
-A pack lies at `packs/<2 hex>/<digest>`, or under a prefix of its own. Its frames hold at most `FRAME` bytes each when
-decompressed: small contents share one, large ones span many, and one that is too large for a pack
-goes on in the next. So any content can be had by reading only the frames that it lies in.
+A pack lies at `packs/<2 hex>/<digest>`, or under a prefix of its own. Its frames hold at most
+`FRAME` bytes each when decompressed: small contents share one, large ones span many, and one that
+is too large for a pack goes on in the next. So any content can be had by reading only the frames
+that it lies in.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +37,9 @@ PACK_LIMIT = 16 << 20
 # What is fetched in one call: at most so much, and across gaps that cost less than a call.
 _RUN = 4 << 20
 _GAP = 128 << 10
+# How old, in seconds, a pack may be that is relied upon because it is there: it must not be swept
+# before the snapshot is known for whose sake it must stay. `retention.grace` is longer.
+RELIABLE = 3600.0
 _THREADS = max(2, min(4, os.cpu_count() or 1))
 _AHEAD = 2 * _THREADS
 
@@ -63,13 +68,20 @@ class PackWriter:
     Frames are compressed, hashed and stored on other threads, a bounded number at a time. After
     `finish` it knows the packs and where each content is; leaving the context without that gives
     up what is not yet stored. `home` is the prefix of keys under which it writes, if not at the
-    place that all share.
+    place that all share. `clock` tells seconds since the epoch, as the object store does.
     """
 
-    def __init__(self, objects: ObjectStore, limit: int = PACK_LIMIT, home: str = "") -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        limit: int = PACK_LIMIT,
+        home: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._objects = objects
         self._limit = limit
         self._home = home
+        self._clock = clock
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pack")
         self._position = 0
         self._buffer = bytearray()
@@ -78,7 +90,7 @@ class PackWriter:
         self._table: list[tuple[int, int]] = []
         self._size = 0
         self._starts = [0]
-        self._written: list[tuple[Future[str], Pack]] = []
+        self._written: list[Future[tuple[str, Pack]]] = []
         self._digests: list[str] = []
 
     def __enter__(self) -> Self:
@@ -121,8 +133,9 @@ class PackWriter:
             self._collect()
         if self._table:
             self._store()
-        self._digests = [digest.result() for digest, _ in self._written]
-        return dict(zip(self._digests, (pack for _, pack in self._written), strict=True))
+        stored = [storing.result() for storing in self._written]
+        self._digests = [digest for digest, _ in stored]
+        return dict(stored)
 
     def place(self, position: int, size: int) -> Place:
         """Return where a content of `size` bytes (not 0) is that was begun at a position."""
@@ -152,25 +165,33 @@ class PackWriter:
     def _store(self) -> None:
         """Send the pack off, once the one before it is stored."""
         if self._written:
-            self._written[-1][0].result()
+            self._written[-1].result()
         table = write_table(self._table)
         length = sum(plain for _, plain in self._table)
-        storing = self._pool.submit(_store, self._objects, self._home, [*self._frames, table])
         pack = Pack(self._size + len(table), len(self._table), length, self._home)
-        self._written.append((storing, pack))
+        data = b"".join([*self._frames, table])
+        self._written.append(self._pool.submit(self._put, data, pack))
         self._starts.append(self._starts[-1] + length)
         self._frames, self._table, self._size = [], [], 0
 
+    def _put(self, data: bytes, pack: Pack) -> tuple[str, Pack]:
+        """Store a pack under the digest of its bytes; return that, and the pack.
 
-def _store(objects: ObjectStore, home: str, parts: Sequence[bytes]) -> str:
-    """Put a pack under the digest of its bytes and return that.
+        One that all could share and that is there already, but not since lately, may be swept at
+        any moment: it is stored again under a prefix that nobody else has.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        key = pack_key(digest, pack.at)
+        if pack.at:
+            self._objects.put(key, data)
+        elif not self._objects.create(key, data) and not self._is_recent(key):
+            pack = replace(pack, at=f"again/{os.urandom(8).hex()}")
+            self._objects.put(pack_key(digest, pack.at), data)
+        return digest, pack
 
-    It is put even where it is already: that renews its age, so that no sweep takes it now.
-    """
-    data = b"".join(parts)
-    digest = hashlib.sha256(data).hexdigest()
-    objects.put(pack_key(digest, home), data)
-    return digest
+    def _is_recent(self, key: str) -> bool:
+        since = self._clock() - RELIABLE
+        return any(info.key == key and info.modified > since for info in self._objects.list(key))
 
 
 class PackReader:

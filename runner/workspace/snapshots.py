@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from runner.objects.base import ObjectMissing, ObjectStore
 from runner.workspace.contents import Contents
 from runner.workspace.decoding import Header, decode, decode_header
 from runner.workspace.errors import ManifestInvalid, SnapshotMissing
 from runner.workspace.manifest import Manifest, Pack, encode
-from runner.workspace.packs import pack_key
+from runner.workspace.packs import PackWriter, pack_key
 from runner.workspace.zstd import Undecodable, compress, decompress
 
 # Some 700,000 files; what a manifest may decompress to must be bounded, as steps write them.
@@ -30,16 +31,25 @@ def snapshot_key(digest: str, home: str = "") -> str:
     return f"{home}/snapshots/{digest}" if home else f"snapshots/{digest[:2]}/{digest}"
 
 
+def trash_key(digest: str) -> str:
+    """Return where a manifest that was swept can be had back from for a while."""
+    return f"trash/{snapshot_key(digest)}"
+
+
 class Snapshots:
     """The snapshots of an object store; the last few manifests are remembered. Thread-safe.
 
     With a `home`, a prefix of keys, everything new is written there: manifests and packs. What is
-    read is read from the place of all, or from where a manifest says.
+    read is read from the place of all, or from where a manifest says. `clock` tells seconds since
+    the epoch, as the object store does.
     """
 
-    def __init__(self, objects: ObjectStore, home: str = "") -> None:
+    def __init__(
+        self, objects: ObjectStore, home: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
         self.objects = objects
         self.home = home
+        self._clock = clock
         self._lock = threading.Lock()
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._parents: dict[str, tuple[str, ...]] = {}
@@ -71,6 +81,10 @@ class Snapshots:
         self.objects.put(snapshot_key(digest, self.home), compress(raw))
         return self._remember(manifest).digest
 
+    def writer(self) -> PackWriter:
+        """Return what stores the packs of a new snapshot."""
+        return PackWriter(self.objects, home=self.home, clock=self._clock)
+
     def contents(self, manifest: Manifest) -> Contents:
         """Return the way to the bytes of a manifest's files."""
         return Contents(self.objects, manifest)
@@ -86,6 +100,10 @@ class Snapshots:
         with self._lock:
             found = self._packs.get(digest)
         return self._read_header(digest)[1] if found is None else found
+
+    def header(self, digest: str) -> Header:
+        """Return the parents and the packs of a snapshot as stored, and remember neither."""
+        return decode_header(self._read(digest).partition(b"\n")[0])
 
     def keys(self, digest: str) -> tuple[str, ...]:
         """Return the keys of all objects that a restore reads, the manifest's first.
@@ -127,11 +145,22 @@ class Snapshots:
         try:
             stored = self.objects.get(snapshot_key(digest))
         except ObjectMissing as error:
-            raise SnapshotMissing(digest) from error
+            stored = self._had_back(digest, error)
         return unpack(digest, stored)
 
+    def _had_back(self, digest: str, error: ObjectMissing) -> bytes:
+        """Return a manifest that was swept just when it was stored anew, and put it back."""
+        if self.home:
+            raise SnapshotMissing(digest) from error
+        try:
+            stored = self.objects.get(trash_key(digest))
+        except ObjectMissing:
+            raise SnapshotMissing(digest) from error
+        self.objects.put(snapshot_key(digest), stored)
+        return stored
+
     def _read_header(self, digest: str) -> Header:
-        header = decode_header(self._read(digest).partition(b"\n")[0])
+        header = self.header(digest)
         self.learn(digest, header)
         return header
 

@@ -11,7 +11,6 @@ from runner.workspace.errors import SourceIncomplete
 from runner.workspace.index import Index
 from runner.workspace.intake import Intake
 from runner.workspace.manifest import EMPTY, Entry, Kind, Manifest, build
-from runner.workspace.packs import PackWriter
 from runner.workspace.paths import directories_above, path_fault, target_fault
 from runner.workspace.refusals import Refusals
 from runner.workspace.snapshots import Snapshots
@@ -48,7 +47,7 @@ def capture_source(
     sorter = _Sorter()
     for item in tree:
         sorter.add(item)
-    with PackWriter(snapshots.objects) as writer:
+    with snapshots.writer() as writer:
         blobs = _Blobs(Intake(writer, base), base)
         read_count = blobs.fetch(sorter.files, sorter.symlinks, read)
         packs = writer.finish()

@@ -283,10 +283,10 @@ def test_a_file_that_is_still_written_to_is_warned_of(tmp_path: Path) -> None:
     class Appending(MemoryStore):
         """Adds to the file with each pack; the next pack waits for that."""
 
-        def put(self, key: str, data: bytes) -> None:
-            super().put(key, data)
+        def create(self, key: str, data: bytes) -> bool:
             with path.open("ab") as file:
                 file.write(b"x")
+            return super().create(key, data)
 
     captured = capture_all(tmp_path / "w", Snapshots(Appending()))
     assert captured.warnings == ("'large' was still being written to: it is kept as it was read",)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from runner.objects.base import ObjectMissing, ObjectStoreError
 from runner.objects.memory import MemoryStore
 from runner.workspace.manifest import Pack
-from runner.workspace.packs import FRAME, BadPack, PackReader, PackWriter, Place, pack_key
+from runner.workspace.packs import (
+    FRAME,
+    RELIABLE,
+    BadPack,
+    PackReader,
+    PackWriter,
+    Place,
+    pack_key,
+)
 from runner.workspace.seektable import table_size, write_table
 from runner.workspace.zstd import compress
 from tests.runner.workspace.trees import names_in
@@ -151,12 +159,48 @@ def test_what_cannot_be_compressed_costs_next_to_nothing() -> None:
 
 def test_an_error_of_the_store_reaches_whoever_writes() -> None:
     class Broken(MemoryStore):
-        def put(self, key: str, data: bytes) -> None:
+        def create(self, key: str, data: bytes) -> bool:
             message = "the disk is full"
             raise ObjectStoreError(message)
 
     with pytest.raises(ObjectStoreError, match="the disk is full"):
         pack_up(Broken(), noise(5 * FRAME), limit=FRAME)
+
+
+def test_a_pack_that_is_there_since_lately_is_shared() -> None:
+    objects = MemoryStore(lambda: 1000.0)
+    writers = [PackWriter(objects, clock=lambda: 1000.0 + RELIABLE / 2) for _ in range(2)]
+    first, second = (finished(writer) for writer in writers)
+    assert first == second
+    assert [info.key for info in objects.list()] == [pack_key(next(iter(first)))]
+
+
+def test_a_pack_that_may_be_swept_at_any_moment_is_stored_again_elsewhere() -> None:
+    objects = MemoryStore(lambda: 1000.0)
+    late = 1000.0 + RELIABLE
+    writers = [PackWriter(objects, clock=lambda: late) for _ in range(3)]
+    packs = [finished(writer) for writer in writers]
+    (digest,) = {digest for one in packs for digest in one}
+    places = [one[digest].at for one in packs]
+    assert places[0] == ""
+    assert [place.partition("/")[0] for place in places[1:]] == ["again", "again"]
+    assert len(set(places)) == 3
+    objects.delete([pack_key(digest)])
+    assert unpack(objects, packs[1], Place(digest, 0), 4) == b"1234"
+
+
+def test_below_a_prefix_of_its_own_a_writer_just_writes() -> None:
+    objects = MemoryStore(lambda: 0.0)
+    packs = [finished(PackWriter(objects, home="attempts/r/a")) for _ in range(2)]
+    assert packs[0] == packs[1]
+    assert {pack.at for pack in packs[0].values()} == {"attempts/r/a"}
+
+
+def finished(writer: PackWriter) -> dict[str, Pack]:
+    with writer:
+        writer.begin(4)
+        writer.write(b"1234")
+        return writer.finish()
 
 
 def test_only_the_frames_that_are_needed_are_read_and_near_ones_together() -> None:

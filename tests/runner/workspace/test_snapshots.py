@@ -4,7 +4,7 @@ import pytest
 
 from runner.workspace.errors import ManifestInvalid, SnapshotMissing
 from runner.workspace.manifest import EMPTY, EMPTY_DIGEST, Entry, Manifest, Pack, build, encode
-from runner.workspace.snapshots import MANIFEST_LIMIT, Snapshots, snapshot_key
+from runner.workspace.snapshots import MANIFEST_LIMIT, Snapshots, snapshot_key, trash_key
 from runner.workspace.zstd import compress
 from tests.runner.workspace.test_packs import Counting
 from tests.runner.workspace.trees import names_in, store
@@ -47,6 +47,35 @@ def test_a_saved_manifest_can_be_loaded_by_whoever_comes() -> None:
     assert digest == manifest.digest
     assert names_in(snapshots.objects) == {f"snapshots/{digest[:2]}/{digest}"}
     assert Snapshots(snapshots.objects).load(digest) == manifest
+
+
+def test_what_was_swept_just_now_can_be_had_back() -> None:
+    snapshots = store()
+    manifest = build([Entry("a", digest=EMPTY_DIGEST)], (), {})
+    digest = snapshots.save(manifest)
+    objects = snapshots.objects
+    objects.put(trash_key(digest), objects.get(snapshot_key(digest)))
+    objects.delete([snapshot_key(digest)])
+    assert Snapshots(objects).load(digest) == manifest
+    assert snapshot_key(digest) in names_in(objects)
+
+
+def test_nobody_looks_for_it_who_may_not_put_it_back() -> None:
+    snapshots = store()
+    digest = snapshots.save(EMPTY)
+    snapshots.objects.put(trash_key(digest), snapshots.objects.get(snapshot_key(digest)))
+    snapshots.objects.delete([snapshot_key(digest)])
+    with pytest.raises(SnapshotMissing, match=digest):
+        Snapshots(snapshots.objects, home="attempts/r/a").load(digest)
+
+
+def test_a_header_is_read_without_remembering_it() -> None:
+    snapshots = Snapshots(Counting())
+    digest = snapshots.save(build([Entry("a", digest=EMPTY_DIGEST)], ("0" * 64,), {}))
+    assert isinstance(snapshots.objects, Counting)
+    before = len(snapshots.objects.reads)
+    assert [snapshots.header(digest) for _ in range(2)] == [(("0" * 64,), {})] * 2
+    assert len(snapshots.objects.reads) == before + 2
 
 
 def test_the_empty_manifest_is_one_too() -> None:
