@@ -38,8 +38,8 @@ def configuration(
 ) -> Configuration:
     """Return how the cluster is reached: the setting's file, `KUBECONFIG`, or the Pod's own account.
 
-    Proxies come from the kubeconfig only, never from the environment, and so do the authorities
-    where it names some. Raise `NotConfigured` if there is nothing usable.
+    A proxy comes from the kubeconfig (`proxy-url`, which `kubernetes` 36 does not read), never from
+    the environment, and so do the authorities where it names some. Raise `NotConfigured` if there is nothing usable.
     """
     found = Configuration()
     found.proxy = None

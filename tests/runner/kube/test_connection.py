@@ -98,13 +98,6 @@ def test_the_environments_proxies_and_authorities_do_not_count(
     assert (ended.stdout, ended.returncode) == ("()\n", 0), ended.stderr
 
 
-def test_a_proxy_of_the_kubeconfig_is_used(kube: FakeKube, tmp_path: Path) -> None:
-    file = kube.kubeconfig(tmp_path, **{"proxy-url": "http://127.0.0.1:9"})
-    connection = Connection(configuration(Kubernetes(kubeconfig=file), {}), width=1)
-    with pytest.raises(Unreachable, match="cannot be reached"):
-        connection.request("GET", PODS, doing="list pods")
-
-
 def test_the_credential_is_asked_for_with_every_request(kube: FakeKube, tmp_path: Path) -> None:
     found = configuration(kube.settings(tmp_path), {})
     connection = Connection(found, width=1)
