@@ -126,6 +126,22 @@ steps:
     assert [foreseen.image for foreseen in foresee(run.machine, 5)] == seen
 
 
+@pytest.mark.parametrize("more", ["secrets: [KEY]", "services: {db: {image: 'postgres:16'}}"])
+def test_what_has_services_or_secrets_waits_for_its_turn(machine: MakeMachine, more: str) -> None:
+    run = machine(f"""
+steps:
+  a: {{run: x}}
+  b:
+    run: x
+    needs: a
+    {more}
+  c: {{run: x, needs: b}}
+""").begin()
+    assert names(run) == []
+    run.succeed("a")
+    assert names(run) == ["c"]
+
+
 def test_the_first_of_finally_come_when_all_else_is_coming(machine: MakeMachine) -> None:
     run = machine("""
 steps: {a: {run: x}, b: {run: x, needs: a}}
