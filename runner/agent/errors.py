@@ -1,6 +1,7 @@
 """What can go wrong in an attempt, as the agent tells it.
 
 AgentError
+├── ContainerLost  the step's container was gone before the step could be started
 ├── CommandError   the step's command cannot be started
 ├── GlobError      an artifact pattern that can match nothing
 ├── LogError       the step's log cannot be written
@@ -26,6 +27,15 @@ class CommandError(AgentError):
     def of(cls, program: str, error: OSError | ValueError) -> CommandError:
         """Return what it means that the system refused to start a program."""
         return cls(f"cannot start `{program}`: {_reason(error)}")
+
+
+class ContainerLost(AgentError):
+    """The step's container was gone before the step could be started."""
+
+    code = "agent-container"
+
+    def __init__(self) -> None:
+        super().__init__("the step's container ended before the step started")
 
 
 class GlobError(AgentError):
