@@ -94,7 +94,7 @@ class Watch:
         event that came only in part is left out: whoever resumes gets it again.
         """
         for line in whole_lines(self._stream):
-            event = json.loads(line)
+            event = _event(line)
             if event.get("type") == "ERROR":
                 raise event_refusal(event.get("object") or {})
             yield event
@@ -316,6 +316,17 @@ class KubeClient:
                     raise
                 self._pause(backoff.next(error.retry_after))
             tries += 1
+
+
+def _event(line: bytes) -> Json:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict) or "object" not in event:
+        message = "watch pods: what came is no event"
+        raise Unreachable(message)
+    return event
 
 
 def connect(

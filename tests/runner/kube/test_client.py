@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runner.kube.client import REQUIRED, KubeClient, Permission, connect, whole_lines
-from runner.kube.connection import Connection
+from runner.kube.client import REQUIRED, KubeClient, Permission, Watch, connect, whole_lines
+from runner.kube.connection import Connection, Stream
 from runner.kube.errors import (
     AlreadyExists,
     Conflict,
@@ -278,6 +278,19 @@ def test_a_version_that_is_too_old_is_told_both_ways(kube: FakeKube, client: Kub
     kube.forget()
     with pytest.raises(Gone):
         client.watch_pods(SELECTOR, "100", timeout=60)
+
+
+@pytest.mark.parametrize("line", [b"<html>\n", b"[]\n", b"{}\n"])
+def test_a_watch_that_tells_no_events_is_told(line: bytes) -> None:
+    class Odd(Stream):
+        def __init__(self) -> None:
+            pass
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield line
+
+    with pytest.raises(Unreachable, match="no event"):
+        list(Watch(Odd()))
 
 
 def test_a_broken_watch_is_told(kube: FakeKube, client: KubeClient) -> None:
