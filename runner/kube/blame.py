@@ -148,7 +148,7 @@ def _of_service(service: ContainerFacts) -> Verdict:
 
 
 def _by_its_own(case: Case) -> Verdict | None:
-    """Return the verdict that the launcher's exit code tells: the command's own, or 128 + signal."""
+    """Return the verdict that the launcher's exit code tells: the command's, or 128 + signal."""
     code = case.pod.step.exit_code
     if not case.may_have_run or code is None or code in (0, _AGENT_GONE):
         return None

@@ -1,4 +1,4 @@
-"""What Hookline asks of Kubernetes: Pods, their logs and events, and Secrets that it never reads."""
+"""What Hookline asks of Kubernetes: Pods, their logs and events, Secrets that it never reads."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ class KubeClient:
         return tuple(self._ask("GET", path, "list events", None, query).get("items") or ())
 
     def missing(self, wanted: tuple[Permission, ...] = REQUIRED) -> tuple[Permission, ...]:
-        """Return which of some rights we lack in the namespace, as a SelfSubjectAccessReview says."""
+        """Return which of some rights in the namespace we lack, by SelfSubjectAccessReviews."""
         return tuple(permission for permission in wanted if not self._allowed(permission))
 
     def close(self) -> None:

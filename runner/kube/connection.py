@@ -36,10 +36,11 @@ def configuration(
     environ: Mapping[str, str],
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Configuration:
-    """Return how the cluster is reached: the setting's file, `KUBECONFIG`, or the Pod's own account.
+    """Return how the cluster is reached: the setting's file, `KUBECONFIG`, the Pod's own account.
 
     A proxy comes from the kubeconfig (`proxy-url`, which `kubernetes` 36 does not read), never from
-    the environment, and so do the authorities where it names some. Raise `NotConfigured` if there is nothing usable.
+    the environment, and so do the authorities where it names some. Raise `NotConfigured` if there
+    is nothing usable.
     """
     found = Configuration()
     found.proxy = None

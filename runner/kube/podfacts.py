@@ -1,4 +1,4 @@
-"""A Pod as Kubernetes tells it, read once into plain facts; what is missing or odd is just empty."""
+"""A Pod as Kubernetes tells it, read once into plain facts; what is missing or odd is empty."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class PodFacts:
-    """A Pod: whether it has a node (`bound`, since `bound_at`), and by when a deleted one must end."""
+    """A Pod: whether it has a node (`bound`, since `bound_at`); by when a deleted one must end."""
 
     phase: str
     reason: str

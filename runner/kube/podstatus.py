@@ -1,7 +1,7 @@
 """What a Pod says of its attempt: whether it waits, runs or has ended, how, and whose doing it was.
 
 One pure function. What it says of the end holds only where the agent has not told it: an agent's
-report, on its log or in its termination message, comes first. A Pod that is gone is never a success.
+report, on its log or in its termination message, comes first. A Pod that is gone is no success.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Reading:
     """What a Pod says.
 
     `verdict` is there exactly if the phase is ended or gone, and holds where no agent reports; the
-    Pod may still be there, and is to be deleted. `message` says what it waits for, or is on. `report`
-    is the agent's termination message, JSON. `exit_code` is the step container's, `running_since`
-    when its launcher was started. `warnings` is what happened on the side. `asks_events`: with
+    Pod may still be there, and is to be deleted. `message` says what it waits for or what happens,
+    `report` is the agent's termination message, JSON. `exit_code` is the step container's,
+    `running_since` when its launcher was started. `warnings` is what happened on the side. `asks_events`: with
     events more could be said.
     """
 

@@ -90,7 +90,7 @@ def is_whole(path: Path, size: int | None) -> bool:
 
 
 def replace_log(path: Path, data: bytes) -> None:
-    """Put the whole log into a file's place at once; whoever has it open reads on in the old one."""
+    """Put the whole log into a file's place; whoever has that open reads on in the old one."""
     draft = path.with_name(f"{path.name}.whole")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(file, "wb") as target:

@@ -1,4 +1,4 @@
-"""An API server for Pods, their logs, Secrets and events: as strict as the real one, and scriptable.
+"""An API server for Pods, logs, Secrets and events: as strict as the real one, and scriptable.
 
 It speaks HTTP on the loopback address, so the real client, watch and log follow run against it.
 It has no kubelet: a test (or a hook) says what becomes of a Pod.
@@ -121,7 +121,7 @@ class FakeKube:
         return self._server.url
 
     def kubeconfig(self, folder: Path, **cluster: object) -> Path:
-        """Write a kubeconfig for it into a folder and return the file; more keys for its cluster."""
+        """Write a kubeconfig for it into a folder and return the file; `cluster` are more keys."""
         document = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -173,7 +173,7 @@ class FakeKube:
         return [request for request in self.requests if request.act == act]
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
-        """Wait until something is true; raise `TimeoutError` with the last requests after a while."""
+        """Wait until something is true; raise `TimeoutError`, with the last requests."""
         until = time.monotonic() + timeout
         with self.changed:
             while not predicate():
@@ -323,7 +323,7 @@ class FakeKube:
     # What containers write
 
     def feed(self, name: str, data: bytes, container: str = "agent") -> None:
-        """Add to a container's log; whoever follows it hears at once. It may be read from now on."""
+        """Add to a container's log, which may be read from now on; a follower hears at once."""
         with self.changed:
             log = self.logs.setdefault((name, container), Log())
             log.pieces.append((time.time(), data))

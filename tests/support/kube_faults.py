@@ -39,7 +39,7 @@ class Torn:
 
 @dataclass(frozen=True)
 class HangUp:
-    """The connection is closed without an answer; `done` says whether the request is carried out."""
+    """The connection is closed without an answer; `done`: the request is carried out."""
 
     done: bool = False
 
@@ -79,7 +79,7 @@ class Twice:
 
 @dataclass(frozen=True)
 class Expires:
-    """A watch says 410 in an event after some others, as the server does when its cache is short."""
+    """A watch says 410 in an event after some others, as it does when the cache is short."""
 
     after: int = 0
 
