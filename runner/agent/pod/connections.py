@@ -97,22 +97,29 @@ class Connections:
         if scheme != "https":
             message = "neither http nor https"
             raise ValueError(message)
+        return http.client.HTTPSConnection(netloc, timeout=self._patience, context=self._trust())
+
+    def _trust(self) -> ssl.SSLContext:
         with self._lock:
             if self._context is None:
-                self._context = ssl.create_default_context(cadata=self._ca or None)
-        return http.client.HTTPSConnection(netloc, timeout=self._patience, context=self._context)
+                try:
+                    self._context = ssl.create_default_context(cadata=self._ca or None)
+                except ssl.SSLError as error:
+                    message = "the certificates that should vouch for it (HOOKLINE_CA) are none"
+                    raise Distrusted(message) from error
+            return self._context
 
     def _converse(
         self, origin: _Origin, connection: http.client.HTTPConnection, request: _Request
     ) -> Reply:
         try:
-            request.send(connection)
+            whole = request.send(connection)
             response = connection.getresponse()
             reply = Reply(response.status, response.read())
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        if response.will_close or not whole:
             connection.close()
         else:
             with self._lock:
@@ -140,10 +147,13 @@ class _Request:
     headers: Mapping[str, str]
     body: Sequence[Bytes]
 
-    def send(self, connection: http.client.HTTPConnection) -> None:
+    def send(self, connection: http.client.HTTPConnection) -> bool:
+        """Send it; return False if the server closed before it had read all of the body."""
         try:
             connection.request(self.method, self.target, self.body or None, dict(self.headers))
         except (BrokenPipeError, ConnectionResetError):
-            # A server that does not want the body may answer and close before it has read it all.
+            # It may have answered before, and that answer says why it did not want the body.
             if not self.body:
                 raise
+            return False
+        return True

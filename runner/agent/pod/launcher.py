@@ -13,16 +13,17 @@ from runner.agent.errors import CommandError
 LARGEST_ORDER = 4 * 1024 * 1024
 # No line of the launcher's is longer; the step could write there too, and must not fill memory.
 _LONGEST_LINE = 4096
-_PIPE = 1024 * 1024
+# Bytes that the step may be ahead of the agent, where that many are allowed.
+PIPE = 1024 * 1024
 _F_SETPIPE_SZ = 1031  # fcntl(2), Linux only
 
 
 class Launcher:
     """What was heard from the launcher so far, and the way to tell it something.
 
-    `ready` when it waits for its order; `refusal` is the errno that kept the command from starting;
-    `end` the command's wait status and how many processes the want of memory killed; `gone` when
-    nobody is left who could say anything.
+    `ready` when it waits for its order; `refusal` is what kept the command from starting; `end` the
+    command's exit code, or minus its signal, and how many processes the want of memory killed;
+    `gone` when nobody is left who could say anything.
     """
 
     def __init__(self, control: str, program: str) -> None:
@@ -31,7 +32,7 @@ class Launcher:
         In this order, because a launcher that is there is started.
         """
         self.ready = False
-        self.refusal: int | None = None
+        self.refusal: OSError | None = None
         self.end: tuple[int, int] | None = None
         self.gone = False
         self._heard = b""
@@ -43,7 +44,7 @@ class Launcher:
         # Open for writing too, the log never seems to end while the step may still write.
         self.log_fifo = os.open(f"{control}/log", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         with suppress(OSError):
-            fcntl.fcntl(self.log_fifo, _F_SETPIPE_SZ, _PIPE)
+            fcntl.fcntl(self.log_fifo, _F_SETPIPE_SZ, PIPE)
         _install(program, f"{control}/launcher")
 
     def listen(self) -> None:
@@ -87,14 +88,14 @@ class Launcher:
 
     def _understand(self, words: list[bytes]) -> None:
         """Take note of a line; what is none of the launcher's means nothing."""
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             match words:
                 case [b"H"]:
                     self.ready = True
                 case [b"F", number]:
-                    self.refusal = int(number)
+                    self.refusal = OSError(int(number), os.strerror(int(number)))
                 case [b"E", status, kills]:
-                    self.end = self.end or (int(status), int(kills))
+                    self.end = self.end or (os.waitstatus_to_exitcode(int(status)), int(kills))
                 case _:
                     pass
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from runner.agent.errors import AgentError, CommandError, ContainerLost, LogError
 from runner.agent.loglines import LogWriter
-from runner.agent.pod.launcher import Launcher
+from runner.agent.pod.launcher import PIPE, Launcher
 from runner.agent.signals import Signals
 from runner.agent.verdict import CANCELLED, TIMEOUT, Ending
 
@@ -77,10 +77,8 @@ class Step:
             self._wait()
             self._enforce()
         if self._launcher.refusal is not None:
-            number = self._launcher.refusal
-            raise CommandError.of(program, OSError(number, os.strerror(number)))
-        while self._read():
-            pass
+            raise CommandError.of(program, self._launcher.refusal)
+        self._drain()
         return self._ending()
 
     def _over(self) -> bool:
@@ -110,6 +108,12 @@ class Step:
             raise
         return True
 
+    def _drain(self) -> None:
+        """Take in what the log's FIFO still holds, and no more: what goes on there is not ours."""
+        for _ in range(PIPE // _CHUNK + 1):
+            if not self._read():
+                return
+
     def _enforce(self) -> None:
         """Ask the step to end if it must, and have it killed if it did not within the grace."""
         late = self._clock() >= self._deadline
@@ -130,8 +134,7 @@ class Step:
     def _ending(self) -> Ending | None:
         if self._launcher.end is None:
             return Ending(-SIGKILL, self._forced) if self._forced else None
-        status, kills = self._launcher.end
-        code = os.waitstatus_to_exitcode(status)
+        code, kills = self._launcher.end
         if code in _BY_SIGTERM and not self._forced and self._stopped_too():
             self._forced = CANCELLED
         return Ending(code, self._forced, kills)

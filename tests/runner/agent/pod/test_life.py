@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,6 +138,21 @@ def test_outputs_that_cannot_be_stored_are_no_success(pod: Pod) -> None:
     assert "larger than this attempt may write" in record["message"]
     assert record["outputs"] == {}
     assert "whole" not in record
+
+
+def test_a_failure_is_not_hidden_by_outputs_that_cannot_be_stored(pod: Pod) -> None:
+    script = 'echo a=$(head -c 9000 /dev/zero | tr "\\0" x) >> "$CI_OUTPUT"; exit 4'
+    record = pod.run(script, outputs=["a"], largest=5000)
+    assert (record["outcome"], record["exit_code"], record["outputs"]) == ("failure", 4, {})
+    assert "the outputs and artifacts cannot be stored" in record["warnings"][0]
+
+
+def test_warnings_that_cannot_be_stored_are_not_worth_a_failure(pod: Pod) -> None:
+    script = "for i in $(seq 30); do mkfifo $(printf %0200d $i); done"
+    record = pod.run(script, largest=3000)
+    assert record["outcome"] == "success"
+    assert record["snapshot"] == pod.input
+    assert "warnings" not in record
 
 
 def test_what_is_printed_is_shown_at_once(pod: Pod) -> None:
@@ -485,6 +502,12 @@ def test_a_workspace_that_cannot_be_captured(pod: Pod) -> None:
     assert record["snapshot"] is None
 
 
+def test_a_step_that_fails_and_takes_its_workspace_with_it(pod: Pod) -> None:
+    record = pod.run('rm -rf "$CI_WORKSPACE"; exit 3')
+    assert (record["outcome"], record["exit_code"]) == ("failure", 3)
+    assert any("cannot be captured" in warning for warning in record["warnings"])
+
+
 def test_a_workspace_too_large_for_the_store(pod: Pod) -> None:
     record = pod.run("head -c 100000 /dev/urandom > x", largest=50_000)
     assert (record["outcome"], record["cause"]) == ("error", "storage")
@@ -591,3 +614,45 @@ def test_an_option_that_is_unknown_is_refused(pod: Pod) -> None:
     assert pod.process is not None
     assert pod.process.wait() == 1
     assert b"no option with its value" in pod.raw
+
+
+def played(pod: Pod, said: bytes, **changes: Any) -> dict[str, Any]:
+    """Run a step whose launcher says just this of its end; return the end that was told."""
+    pod.order(**changes)
+    pod.annotate(GO)
+    pod.agent()
+    eventually((pod.control / "launcher").exists, "the launcher is in its place")
+    go = os.open(pod.control / "go", os.O_RDONLY | os.O_NONBLOCK)
+    end = os.open(pod.control / "end", os.O_WRONLY)
+    os.write(end, b"H\n")
+    assert select.select([go], [], [], 60)[0]
+    assert os.read(go, 4096).startswith(b"run ")
+    os.write(end, said)
+    os.close(end)
+    record = pod.end()
+    os.close(go)
+    return record
+
+
+@pytest.mark.parametrize("status", [9, 137 << 8, 1 << 8])
+def test_a_step_that_ran_out_of_memory_is_told_so_whoever_passed_it_on(
+    pod: Pod, status: int
+) -> None:
+    record = played(pod, b"S\nE %d 2\n" % status, memory=2**29)
+    assert (record["outcome"], record["cause"]) == ("failure", "out of memory")
+    assert record["message"] == "out of memory (the limit is 512 MiB)"
+
+
+def test_a_step_that_went_on_without_those_who_took_the_memory(pod: Pod) -> None:
+    record = played(pod, b"S\nE 0 2\n")
+    assert record["outcome"] == "success"
+    assert record["warnings"] == ["the memory ran out, 2 processes were killed for it"]
+
+
+def test_a_step_that_meddles_with_the_end_is_over(pod: Pod) -> None:
+    pod.start(f"echo x > x; printf 'nonsense\\n\\377\\nE 1792 0\\n' > {pod.control}/end; sleep 300")
+    record = pod.end()
+    assert (record["outcome"], record["exit_code"]) == ("failure", 7)
+    assert pod.files(record["snapshot"]) == {"x": "x\n"}
+    assert pod.step is not None
+    assert pod.step.wait(60) == 125
