@@ -333,14 +333,37 @@ def test_words_reach_the_whole_process_group(launched: Launched) -> None:
     assert launched.log == b"ready\nchild\n"
 
 
-def test_who_was_asked_to_stop_may_tidy_up_after_its_shell(launched: Launched) -> None:
+@pytest.mark.parametrize("by", ["word", "signal"])
+def test_who_was_asked_to_stop_may_tidy_up_after_its_shell(launched: Launched, by: str) -> None:
     """The shell dies of SIGTERM at once; what it runs is not killed for that."""
     tidy = "trap 'sleep 0.3; echo tidy; exit' TERM; echo ready; while :; do sleep 0.05; done"
     launched.shell(f'sh -c "{tidy}" & wait')
     launched.hears(b"ready\n")
-    launched.write(b"T")
+    if by == "word":
+        launched.write(b"T")
+    else:
+        launched.signal(signal.SIGTERM)
     assert launched.line() == f"E {signal.SIGTERM.value} 0"
     assert launched.log.endswith(b"tidy\n")
+
+
+def test_nobody_is_waited_for_who_was_reaped_by_others(launched: Launched) -> None:
+    """The last of the group is the child of a process that left it: no SIGCHLD tells of its end."""
+    script = """
+import os, signal, time
+told = lambda *_: (time.sleep(0.3), os._exit(0))
+if os.fork():
+    os.setsid()
+    os.wait()
+else:
+    signal.signal(signal.SIGTERM, told)
+    print("ready", flush=True)
+time.sleep(1000)
+"""
+    launched.shell(f"{sys.executable} -I -S -c '{script}' & wait")
+    launched.hears(b"ready\n")
+    launched.write(b"T")
+    assert launched.line() == f"E {signal.SIGTERM.value} 0"
 
 
 def test_who_does_not_stop_is_killed(launched: Launched) -> None:
