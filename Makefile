@@ -9,7 +9,8 @@ WORKERS ?= auto
 
 export COVERAGE_RCFILE := $(CURDIR)/pyproject.toml
 
-.PHONY: help demo test check lint types contracts tests unit format bench docs setup clean
+.PHONY: help demo test check lint types contracts tests unit format bench docs setup clean \
+	cluster-up cluster-down cluster-status cluster-build
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +34,7 @@ contracts: setup
 
 tests: setup ## The tests with their coverage floors
 	@mkdir -p build/coverage && rm -f build/coverage/*
-	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --include='pipelines/*' --fail-under=100
@@ -41,6 +42,18 @@ tests: setup ## The tests with their coverage floors
 unit: setup ## The tests of one package, without coverage: make unit PACKAGE=pipelines
 	@mkdir -p build
 	$(BIN)/python -m pytest -q --junitxml=build/junit-$(PACKAGE).xml tests/$(PACKAGE) $(ARGS)
+
+cluster-up: setup ## A real Kubernetes with MinIO on this machine (needs root): eval "$(make -s cluster-up)"
+	@$(BIN)/python -m tests.testbed up $(ARGS)
+
+cluster-down: setup ## End it, without a trace
+	@$(BIN)/python -m tests.testbed down $(ARGS)
+
+cluster-status: setup ## Say what of it runs
+	@$(BIN)/python -m tests.testbed status $(ARGS)
+
+cluster-build: ## Build its programs beforehand (13 minutes, once)
+	@$(PYTHON) -m tests.testbed build
 
 format: setup ## Put the code in shape
 	$(BIN)/ruff check --fix --quiet .

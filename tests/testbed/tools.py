@@ -131,9 +131,10 @@ def _compile(go: str, module: Module, package: str, place: Path) -> None:
     done = subprocess.run(
         [go, "build", *flags, "-o", place, package],
         cwd=module.pins,
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""},
+        env={**os.environ, "CGO_ENABLED": "0"},
         stderr=subprocess.PIPE,
         text=True,
+        check=False,
     )
     if done.returncode:
         message = f"`go build {package}` in {module.pins} failed:\n{done.stderr.strip()}"
