@@ -179,11 +179,11 @@ def _render(planned: PlannedStep, scope: Scope) -> Rendered:
         image=planned.image.evaluate(scope) if planned.image else None,
         env={name: text.evaluate(scope) for name, text in planned.env.items()},
         artifacts=tuple(glob.evaluate(scope) for glob in planned.artifacts),
-        services=tuple(render_service(service, scope) for service in planned.services),
+        services=tuple(_rendered_service(service, scope) for service in planned.services),
     )
 
 
-def render_service(service: PlannedService, scope: Scope) -> RenderedService:
+def _rendered_service(service: PlannedService, scope: Scope) -> RenderedService:
     """Return a service with what its templates come to; raises what evaluating them does."""
     return RenderedService(
         name=service.name,

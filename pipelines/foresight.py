@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipelines.conditions import render_service, scope_of
+from pipelines.conditions import scope_of
 from pipelines.errors import ExpressionError
 from pipelines.expressions import Reference, ReferenceKind, Scope
 from pipelines.machine import Machine, Start
 from pipelines.plan import PlannedStep
-from pipelines.progress import RenderedService
 from pipelines.states import State
 
 _OF_STEPS = (ReferenceKind.STATUS, ReferenceKind.OUTPUT)
@@ -22,20 +21,19 @@ _OF_STEPS = (ReferenceKind.STATUS, ReferenceKind.OUTPUT)
 
 @dataclass(frozen=True)
 class Foreseen:
-    """An attempt that may be wanted soon, the image its step will run in, and what beside it."""
+    """An attempt that may be wanted soon, and the image its step will run in."""
 
     step: str
     attempt: int
     image: str | None
-    services: tuple[RenderedService, ...] = ()
 
 
 def foresee(machine: Machine, limit: int) -> tuple[Foreseen, ...]:
     """Return at most `limit` attempts that will be wanted if all that runs now ends well.
 
-    The nearest come first. Left out are steps whose image, services or `when:` depend on what is not
-    known yet, whose `when:` asks how others ended, those that name secrets, which leave their place
-    only when the turn has come, and those behind a step that is being stopped.
+    The nearest come first. Left out are steps whose image or `when:` depends on what is not known
+    yet, whose `when:` asks how others ended, that have services or name secrets (a secret leaves its
+    place only when the step's turn has come), and those behind a step that is being stopped.
     """
     if machine.cancelled_by is not None:
         return ()
@@ -82,25 +80,23 @@ def _foreseen(machine: Machine, name: str) -> Foreseen | None:
     """Return the attempt of a step whose turn may come, None if it cannot be told yet."""
     step = machine.steps[name]
     planned = step.planned
-    if planned.secrets or not all(_known(machine, one) for one in _needed(planned)):
+    if planned.secrets or planned.services:
+        return None
+    if not all(_known(machine, reference) for reference in _needed(planned)):
         return None
     scope = scope_of(machine.plan, planned, machine.steps, machine.status_before_finally)
     try:
         if not _may_run(planned, scope):
             return None
         image = planned.image.evaluate(scope) if planned.image else None
-        services = tuple(render_service(service, scope) for service in planned.services)
     except ExpressionError:
         return None
-    return Foreseen(name, len(step.attempts) + 1, image, services)
+    return Foreseen(name, len(step.attempts) + 1, image)
 
 
 def _needed(planned: PlannedStep) -> Iterator[Reference]:
     if planned.image is not None:
         yield from planned.image.references()
-    for service in planned.services:
-        for text in (service.image, *service.env.values()):
-            yield from text.references()
     if planned.when is not None:
         yield from planned.when.references()
 

@@ -46,6 +46,7 @@ from runner.pool import Pool
 from runner.preparing import Broken, Later, NoRun, Preparation, Prepared, Preparer, Task
 from runner.replanning import Replanner
 from runner.starting import Failed, Started, Starter
+from runner.vault import GivenVault, Vault
 
 log = logging.getLogger("hookline.engine")
 
@@ -67,7 +68,7 @@ class Engine:
     `pool` does what steps wait for, `preparations` what may take minutes: git. `capacity` is how many
     attempts may run at once, None for as many as are wanted, `ahead` for how many more the executor
     may make ready what comes next. `announce` is called with the id of
-    every run that changed.
+    every run that changed. `vault` has the secrets of steps.
     """
 
     ledger: Ledger
@@ -82,6 +83,7 @@ class Engine:
     announce: Callable[[str], None] = lambda _run: None
     capacity: int | None = None
     ahead: int = 0
+    vault: Vault = field(default_factory=GivenVault)
     _messages: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
     _live: dict[str, LiveRun] = field(default_factory=dict)
     _later: dict[str, float] = field(default_factory=dict)
@@ -160,7 +162,7 @@ class Engine:
     def _claim(self) -> None:
         self._claimed_at = self.clock.monotonic()
         for run in self.ledger.claim(self.clock.now()):
-            live = LiveRun(run, self.ledger.facts(run))
+            live = LiveRun(run, self.ledger.facts(run), self.vault)
             self._live[run.id] = live
             if self._replayed(live):
                 self._find_lost(live)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipelines import plan as plans
 from pipelines import stimuli
 from pipelines.foresight import Foreseen
 from pipelines.machine import Machine, Start, Want
-from pipelines.plan import Plan
+from pipelines.plan import Plan, PlannedStep
+from pipelines.progress import RenderedService
 from pipelines.schema import OnConflict
 from pipelines.states import RunStatus, State
 from pipelines.stimuli import StepEnded, Stimulus
@@ -17,9 +19,10 @@ from pipelines.variables import RunFacts, variables
 from runner.database.journal import JournalRecord
 from runner.database.runs import Run
 from runner.database.steps import Step
-from runner.executors.base import AttemptId, Order, Outline
+from runner.executors.base import AttemptId, Order, Outline, Resources, Service
 from runner.ledger import Report, Writing
 from runner.projection import attempt_rows, culprit_of, step_rows
+from runner.vault import Claimant, GivenVault, Vault
 from webhooks.statuses import describe
 
 PLANNED = "planned"
@@ -38,11 +41,12 @@ class LiveRun:
     `machine` is None until there is a plan. `asked` is what the executor was last asked for, by
     step; `busy` the steps for which it is being asked right now; `not_before` when it may be asked
     again what it did not do (monotonic seconds). `begun_again` counts how often it
-    was begun again without a plan.
+    was begun again without a plan. `vault` has the secrets that its steps name.
     """
 
     run: Run
     facts: RunFacts
+    vault: Vault = field(default_factory=GivenVault)
     machine: Machine | None = None
     sequence: int = 0
     asked: dict[str, Want] = field(default_factory=dict)
@@ -184,7 +188,10 @@ class LiveRun:
         return machine.inputs(step), machine.plan.on_conflict
 
     def order(self, step: str, number: int, snapshot: str) -> Order:
-        """Return the order for an attempt that begins with a snapshot."""
+        """Return the order for an attempt that begins with a snapshot.
+
+        Its secrets are as they are now; raises VaultError if it cannot have them.
+        """
         machine = self._machine()
         progress = machine.steps[step]
         planned = progress.planned
@@ -202,6 +209,9 @@ class LiveRun:
             },
             input=snapshot,
             image=rendered.image,
+            resources=_resources(planned.resources),
+            services=tuple(map(_service, rendered.services)),
+            secrets=self._secrets(planned),
             outputs=planned.outputs,
             artifacts=rendered.artifacts,
             timeout=planned.timeout,
@@ -214,15 +224,38 @@ class LiveRun:
         return Outline(
             attempt=self.attempt(foreseen.step, foreseen.attempt),
             image=foreseen.image,
+            resources=_resources(planned.resources),
             timeout=planned.timeout,
             grace=planned.grace,
         )
+
+    def _secrets(self, planned: PlannedStep) -> Mapping[str, str]:
+        if not planned.secrets:
+            return {}
+        run = self.run
+        claimant = Claimant(run.repository_id, self.facts.repository, run.trust)
+        return self.vault.open(claimant, planned.secrets)
 
     def _machine(self) -> Machine:
         if self.machine is None:
             message = f"run {self.id} has no plan yet"
             raise ValueError(message)
         return self.machine
+
+
+def _resources(asked: plans.Resources) -> Resources:
+    return Resources(cpu=asked.cpu, memory=asked.memory, disk=asked.disk)
+
+
+def _service(rendered: RenderedService) -> Service:
+    return Service(
+        name=rendered.name,
+        image=rendered.image,
+        command=rendered.command,
+        environment=rendered.env,
+        ready=rendered.ready,
+        resources=_resources(rendered.resources),
+    )
 
 
 def _with_warnings(known: tuple[str, ...], heard: Sequence[Stimulus]) -> tuple[str, ...]:

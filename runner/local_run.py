@@ -40,13 +40,14 @@ from runner.pool import InlinePool, ThreadPool
 from runner.preparing import CONFIG_PATH, FixedPreparer
 from runner.replanning import Replanner
 from runner.starting import Starter
+from runner.vault import GivenVault, Vault
 from runner.workspace.capture import capture
 from runner.workspace.contents import Contents
 from runner.workspace.index import Index
 from runner.workspace.manifest import EMPTY
 from runner.workspace.snapshots import Snapshots
 
-LIMITS = planning.Limits(waiting_timeout=86400.0)
+LIMITS = planning.Limits(waiting_timeout=86400.0, services=False)
 _NO_COMMIT = "0" * 40
 _FAREWELL = 3.0
 """Seconds that steps have to end when a run is left before it has ended."""
@@ -179,15 +180,17 @@ def open_local_run(
     file: Path | None = None,
     event: str | None = None,
     env: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     pass_environment: tuple[str, ...] | None = None,
     jobs: int | None = None,
 ) -> Iterator[LocalRun]:
     """Run the pipeline of a checkout as it lies there, uncommitted changes included.
 
     `event` is `push:BRANCH`, `tag:NAME` or `pull_request:BRANCH`; without it, a push of the branch
-    that is checked out. `env` outranks the file, `pass_environment` adds to the variables of this
-    machine that steps see, `jobs` is how many steps may run at once. Raises ConfigError, GitError
-    and ValueError for an event it does not know. What the run left is gone when the context ends.
+    that is checked out. `env` outranks the file, `secrets` are for the steps that name them,
+    `pass_environment` adds to the variables of this machine that steps see, `jobs` is how many steps
+    may run at once. Raises ConfigError, PlanError, GitError and ValueError for an event it does not
+    know. What the run left is gone when the context ends.
     """
     tree = WorkingTree(path)
     config_path = file or tree.top / CONFIG_PATH
@@ -197,7 +200,8 @@ def open_local_run(
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="hookline-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        local = _open(folder, tree, config, text, happened, pass_environment, jobs, stack)
+        vault = GivenVault(secrets or {})
+        local = _open(folder, tree, config, text, happened, vault, pass_environment, jobs, stack)
         stop = threading.Event()
         thread = threading.Thread(target=local.engine.serve, args=(stop,), name="hookline-engine")
         thread.start()
@@ -216,6 +220,7 @@ def _open(
     config: Config,
     text: str,
     event: Event,
+    vault: Vault,
     pass_environment: tuple[str, ...] | None,
     jobs: int | None,
     stack: ExitStack,
@@ -256,6 +261,7 @@ def _open(
         replanner=Replanner(ledger.config, LIMITS),
         announce=lambda _run: news.set(),
         capacity=jobs or os.cpu_count() or 1,
+        vault=vault,
     )
     plan = planning.plan(config, event, LIMITS)
     return LocalRun(plan, run, database, engine, executor, logbook, snapshots, news)

@@ -101,6 +101,11 @@ def repository_context(name: str) -> str:
     return f"repository {name}"
 
 
+def secret_context(repository: str, name: str) -> str:
+    """Return the context in which a secret of a repository is sealed; no other is written so."""
+    return f"repository {repository}, {name}"
+
+
 def generate_key() -> str:
     """Return a new instance key as text."""
     return _to_text(secrets.token_bytes(KEY_BYTES))

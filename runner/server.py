@@ -44,6 +44,7 @@ from runner.services import Services
 from runner.settings_model import Listen, Settings, url_of
 from runner.starting import Starter
 from runner.tokens import Scope, Token, mint
+from runner.vault_database import DatabaseVault
 from runner.workspace.snapshots import Snapshots
 from webhooks.forges.base import Target
 from webhooks.forges.registry import all_forges
@@ -208,6 +209,7 @@ def _assemble(
         replanner=Replanner(ledger.config, plan_limits(settings)),
         announce=changed,
         capacity=settings.local.concurrency,
+        vault=DatabaseVault(database, keyring),
     )
     services = Services(
         settings=settings,
@@ -290,6 +292,7 @@ def plan_limits(settings: Settings) -> planning.Limits:
         timeout=settings.limits.timeout,
         max_timeout=settings.limits.max_timeout,
         waiting_timeout=settings.limits.waiting,
+        services=settings.executor != "local",
     )
 
 

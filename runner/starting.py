@@ -11,6 +11,7 @@ from pipelines.states import Cause, Outcome
 from pipelines.stimuli import StepEnded
 from runner.executors.base import AttemptId, Executor, ExecutorError, Order
 from runner.objects.base import ObjectStoreError
+from runner.vault import VaultError
 from runner.workspace.errors import WorkspaceError
 from runner.workspace.merge import Conflict, merge_snapshots
 from runner.workspace.snapshots import Snapshots
@@ -72,6 +73,8 @@ class Starter:
             return Failed(Outcome.ERROR, Cause.WORKSPACE, str(error))
         except ObjectStoreError as error:
             return Failed(Outcome.ERROR, Cause.STORAGE, str(error))
+        except VaultError as error:
+            return Failed(Outcome.ERROR, Cause.CONFIG, str(error))
         except ExecutorError as error:
             return Failed(Outcome.ERROR, Cause.EXECUTOR, str(error))
         except Exception as error:

@@ -131,8 +131,8 @@ class Masker:
 
 
 def maskable(value: str) -> bool:
-    """Return whether a secret, or a line of it, is long enough to be masked."""
-    return bool(parts_of(value))
+    """Return whether a secret has a line that is long enough to be masked."""
+    return any(parts_of(line) for line in value.split("\n"))
 
 
 def _cut(form: bytes) -> Iterator[bytes]:

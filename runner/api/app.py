@@ -25,6 +25,7 @@ from runner.api.logs import Logs
 from runner.api.progress import Progress
 from runner.api.repositories import Repositories
 from runner.api.runs import Runs
+from runner.api.secrets import Secrets
 from runner.api.tokens import Tokens
 from runner.database.errors import DatabaseUnavailable
 from runner.objects.base import ObjectStoreError
@@ -60,6 +61,7 @@ def routes(services: Services, receiver: Receiver, pace: Pace) -> list[BaseRoute
     return [
         *Repositories(services, gate).routes(),
         *Hooks(services, gate).routes(),
+        *Secrets(services, gate).routes(),
         *Deliveries(services, gate).routes(),
         *Tokens(services, gate).routes(),
         *Runs(services, gate, pace).routes(),

@@ -35,7 +35,7 @@ M = TypeVar("M", bound=Fields)
 Q = TypeVar("Q", bound=Parameters)
 
 
-def with_body(handler: Handler) -> Endpoint:
+def with_body(handler: Handler, limit: int = LIMIT) -> Endpoint:
     """Return an endpoint that reads the body and leaves the rest to `handler`, in a thread.
 
     The handler asks who the visitor is before it looks into the body.
@@ -43,7 +43,7 @@ def with_body(handler: Handler) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         try:
-            body = await read(request)
+            body = await read(request, limit)
         except ClientDisconnect:
             return Response(status_code=400)
         return await run_in_threadpool(handler, request, body)
@@ -52,14 +52,14 @@ def with_body(handler: Handler) -> Endpoint:
     return endpoint
 
 
-async def read(request: Request) -> bytes:
-    """Return a request's body; raise `TooLarge` beyond 64 KiB."""
+async def read(request: Request, limit: int = LIMIT) -> bytes:
+    """Return a request's body; raise `TooLarge` beyond `limit` bytes."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > LIMIT:
-            raise TooLarge(f"the body is longer than {LIMIT} bytes", cure="send less")
+        if size > limit:
+            raise TooLarge(f"the body is longer than {limit} bytes", cure="send less")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -87,6 +87,7 @@ KINDS: Mapping[str, type[Failure]] = {
     "pipelines.errors.PlanError": Misconfigured,
     "runner.settings.SettingsError": Misconfigured,
     "runner.secrets.SecretError": Misconfigured,
+    "runner.secret_values.SecretRefused": Unusable,
     "runner.database.errors.DatabaseError": Misconfigured,
     "runner.server.AlreadyRunning": Misconfigured,
     "runner.server.CannotListen": Misconfigured,

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "config": "runner.cli.config:config",
     "repo": "runner.cli.repositories:repo",
     "hook": "runner.cli.hooks:hook",
+    "secret": "runner.cli.secrets:secret",
     "deliveries": "runner.cli.deliveries:deliveries",
     "runs": "runner.cli.runs:runs",
     "show": "runner.cli.show:show",

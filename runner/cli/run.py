@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli.event_option import event_option
+from runner.cli.secret_option import given_secrets, secret_option
 
 if TYPE_CHECKING:
     from pipelines.plan import Plan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @event_option
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable for every step.")
+@secret_option
 @click.option(
     "--pass-env",
     multiple=True,
@@ -51,6 +53,7 @@ def run(
     file: Path | None,
     event: str | None,
     env: tuple[str, ...],
+    secrets: tuple[str, ...],
     pass_env: tuple[str, ...],
     artifacts: Path | None,
     jobs: int | None,
@@ -68,6 +71,7 @@ def run(
     \b
     Example: hookline run --event tag:v1.0 --env STAGE=test --artifacts out
     """
+    import os
     import time
 
     from runner.cli.local import carry_out
@@ -75,16 +79,20 @@ def run(
 
     if no_color:
         ctx.color = False
+    given = given_secrets(secrets, os.environ)
     opened = open_local_run(
         path,
         file=file,
         event=event,
         env=variables(env),
+        secrets=given,
         pass_environment=pass_env or None,
         jobs=jobs,
     )
     with opened as local:
         display = chosen(local.plan, as_json=as_json, colours=ctx.color is not False)
+        for name in unused(given, local.plan):
+            display.note(f"no step names the secret {name}")
         code = carry_out(local, display, time.monotonic, artifacts)
     ctx.exit(code)
 
@@ -99,6 +107,12 @@ def variables(written: tuple[str, ...]) -> Mapping[str, str]:
             raise click.UsageError(message)
         found[name] = value
     return found
+
+
+def unused(given: Iterable[str], plan: Plan) -> list[str]:
+    """Return the secrets that were given and that no step of the plan names."""
+    named = {name for step in plan.steps.values() for name in step.secrets}
+    return [name for name in given if name not in named]
 
 
 def chosen(plan: Plan, *, as_json: bool, colours: bool) -> Display:

@@ -89,6 +89,16 @@ hooks = Table(
     _needed("created_at", Double),
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    _part_of("repositories", "repository_id"),
+    Column("name", WORDS, primary_key=True),
+    _needed("sealed", Text),
+    _needed("set_at", Double),
+    _needed("set_by", WORDS),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,

@@ -97,8 +97,15 @@ class LocalExecutor:
         """Do nothing: a process starts in no time."""
 
     def start(self, order: Order) -> None:
-        """Start the agent of an attempt, or take up the one that lives."""
+        """Start the agent of an attempt, or take up the one that lives.
+
+        Resources ask for nothing here. Services are refused: a plan with any is not made for this
+        executor, so it can only be one that was made for another.
+        """
         attempt = order.attempt
+        if order.services:
+            message = f"{attempt} has services: services need the Kubernetes executor"
+            raise ExecutorError(message)
         folder = self._folder(attempt)
         process = None
         with self._mutex, _explained(attempt, "started"):

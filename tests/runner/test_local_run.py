@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import ConfigError
+from pipelines.errors import ConfigError, PlanError
 from runner.git_errors import NotARepository
 from runner.local_run import Update, open_local_run
 from tests.support.repositories import run_git
@@ -125,3 +125,24 @@ def test_leaving_early_leaves_nothing_running(checkout: Path, tmp_path: Path) ->
                 break
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_secrets_from_outside_reach_the_steps_that_name_them(checkout: Path) -> None:
+    text = "steps: {a: {run: 'echo $KEY $#', secrets: KEY}, b: {run: 'echo ${KEY:-none}'}}\n"
+    updates, lines = play(checkout, text, secrets={"KEY": "hush"})
+    assert updates[-1].status == "success"
+    assert sorted(lines) == ["*** 0", "none"]
+
+
+def test_a_secret_that_nobody_gave_is_an_error_of_its_step(checkout: Path) -> None:
+    text = "steps: {a: {run: 'true', secrets: KEY}, b: {run: 'true'}}\n"
+    updates, _ = play(checkout, text)
+    steps = updates[-1].steps
+    assert {name: str(step.state) for name, step in steps.items()} == {"a": "error", "b": "success"}
+    assert steps["a"].reason == "this run has no secret `KEY`: hookline run --secret KEY"
+
+
+def test_services_are_refused_before_anything_runs(checkout: Path) -> None:
+    text = "steps: {a: {run: touch x}, b: {run: x, services: {db: {image: x}}}}\n"
+    with pytest.raises(PlanError, match="`b` has services"):
+        play(checkout, text)

@@ -14,6 +14,7 @@ from runner.executors.fake import FakeExecutor, FakeWorld, Verb
 from runner.objects.base import ObjectStoreError
 from runner.objects.memory import MemoryStore
 from runner.starting import Failed, Started, Starter
+from runner.vault import VaultError
 from runner.workspace.capture import capture
 from runner.workspace.index import Index
 from runner.workspace.manifest import EMPTY
@@ -96,6 +97,14 @@ def test_what_goes_wrong_has_a_cause(world: FakeWorld, snapshots: Snapshots) -> 
 
     ours = starter.start(broken, [("source", base)], OnConflict.WARN)
     assert ours == Failed(Outcome.ERROR, Cause.EXECUTOR, "internal error: a mistake of ours")
+
+    def locked(_snapshot: str) -> Order:
+        message = "there is no such secret"
+        raise VaultError(message)
+
+    assert starter.start(locked, [("source", base)], OnConflict.WARN) == Failed(
+        Outcome.ERROR, Cause.CONFIG, "there is no such secret"
+    )
 
     def full(_snapshot: str) -> Order:
         message = "the disk is full"

@@ -25,6 +25,7 @@ from runner.pool import InlinePool
 from runner.preparing import Preparation, Prepared, Preparer, Task
 from runner.replanning import Replanner
 from runner.starting import Starter
+from runner.vault import GivenVault, Vault
 from runner.workspace.manifest import EMPTY
 from runner.workspace.snapshots import Snapshots
 
@@ -69,6 +70,7 @@ class Bench:
     clock: ManualClock = field(default_factory=lambda: ManualClock(1_000_000.0))
     capacity: int | None = None
     ahead: int = 0
+    vault: Vault = field(default_factory=GivenVault)
     announced: list[str] = field(default_factory=list)
     owner: str = "embedded"
 
@@ -108,6 +110,7 @@ class Bench:
             announce=self.announced.append,
             capacity=self.capacity,
             ahead=self.ahead,
+            vault=self.vault,
         )
         return self.engine
 

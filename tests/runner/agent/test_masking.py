@@ -128,7 +128,14 @@ def test_another_replacement_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("value", "can_be"),
-    [("", False), ("abc", False), ("abcd", True), ("a\nb\nc\nd", True), ("a\n\n", False)],
+    [
+        ("", False),
+        ("abc", False),
+        ("abcd", True),
+        ("a\nb\nc\nd", False),
+        ("a\nbcde", True),
+        ("a\n\n", False),
+    ],
 )
 def test_what_is_too_short_cannot_be_masked(value: str, can_be: bool) -> None:
     assert maskable(value) is can_be

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from pipelines.states import State
-from runner.api import artifacts, deliveries, hooks, logs, repositories, runs, tokens
+from runner.api import artifacts, deliveries, hooks, logs, repositories, runs, secrets, tokens
 from runner.api.access import Visitor
 from runner.api.errors import ApiError
 from runner.api.run_view import full, reload
@@ -64,6 +64,8 @@ def test_every_error_has_a_code_of_its_own() -> None:
         repositories.NewRepository,
         hooks.NewHook,
         hooks.OfRepository,
+        secrets.NewSecret,
+        secrets.WhoseSecrets,
         deliveries.DeliveryPage,
         tokens.NewToken,
         runs.RunPage,

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pipelines.states import RunStatus, State
-from runner.database import repositories
+from runner.database import repositories, secrets
 from runner.database.words import Visibility
 from runner.tokens import Scope
 from tests.runner.api.test_documentation import addresses
@@ -53,6 +53,11 @@ class Scene:
     delivery: str
     token: str
 
+    @property
+    def encoded(self) -> str:
+        """The repository's name as one part of a path."""
+        return quote(self.repository, safe="")
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -84,6 +89,15 @@ ASKS = [
     Ask("GET", "/api/v1/hooks?repository={s.repository}", Needs.MANAGE),
     Ask("POST", "/api/v1/hooks", Needs.MANAGE, 201, {"repository": "{s.repository}"}),
     Ask("DELETE", "/api/v1/hooks/{s.hook}", Needs.MANAGE, 204),
+    Ask("GET", "/api/v1/secrets?repository={s.repository}", Needs.MANAGE),
+    Ask(
+        "POST",
+        "/api/v1/secrets",
+        Needs.MANAGE,
+        201,
+        {"repository": "{s.repository}", "name": "OTHER", "value": "hush"},
+    ),
+    Ask("DELETE", "/api/v1/secrets/{s.encoded}/KEY", Needs.MANAGE, 204),
     Ask("GET", "/api/v1/deliveries?repository={s.repository}", Needs.TOKEN),
     Ask("GET", "/api/v1/deliveries/{s.delivery}", Needs.TOKEN),
     Ask("GET", "/api/v1/tokens", Needs.INSTANCE),
@@ -133,6 +147,8 @@ def expected(ask: Ask, who: Who, visibility: Visibility) -> int:
 
 def a_scene(instance: Instance, who: Who, visibility: Visibility) -> Scene:
     repository = instance.repository(f"acme/{who.name.lower()}", visibility)
+    with instance.database.write() as tx:
+        secrets.put(tx, repository.id, "KEY", sealed="v1.a.b", by="ann", at=0.0)
     digest, artifacts = instance.snapshot({"log/a.txt": b"a"})
     step = a_step(STEP, State.FAILURE, snapshot=digest, artifacts=artifacts)
     run = instance.run(repository, RunStatus.FAILURE, steps=[step])
@@ -179,6 +195,7 @@ def test_the_table_has_every_route(instance: Instance) -> None:
     for name in names:
         generic = "{name}" if name == "repository" else "{id}"
         asked = {text.replace(f"{{s.{name}}}", generic) for text in asked}
+    asked = {text.replace("{s.encoded}/KEY", "{repository}/{name}") for text in asked}
     asked = {text.replace(S, "{step}").replace("log/a.txt", "{path}") for text in asked}
     asked = {text.replace("/static/style.css", "/static/{path}") for text in asked}
     # Without a session there is nothing to end; deliveries have their secret. Tested on their own.

@@ -117,3 +117,24 @@ def test_a_terminal_gets_the_graph(tmp_path: Path) -> None:
 def test_what_goes_into_a_file_is_plain(as_json: bool, kind: type) -> None:
     plan = plan_of("steps: {a: {run: x}}")
     assert isinstance(chosen(plan, as_json=as_json, colours=True), kind)
+
+
+def test_secrets(invoke: Invoke, tmp_path: Path) -> None:
+    top = checkout(tmp_path, "steps: {a: {run: 'echo $KEY', secrets: KEY}}")
+    told = invoke(
+        "run", str(top), "--secret", "KEY", "--secret", "KYE", env={"KEY": "hush", "KYE": "hush"}
+    )
+    assert told.exit_code == 0, told.output
+    assert "no step names the secret KYE\n" in told.output
+    assert "a | ***" in told.output
+    assert "hush" not in told.output
+    missing = invoke("run", str(top), "--secret", "KEY")
+    assert (missing.exit_code, "no variable KEY" in missing.stderr) == (2, True)
+    without = invoke("run", str(top))
+    assert (without.exit_code, "hookline run --secret KEY" in without.output) == (1, True)
+
+
+def test_services_need_another_executor(invoke: Invoke, tmp_path: Path) -> None:
+    top = checkout(tmp_path, "steps: {a: {run: x, services: {db: {image: x}}}}")
+    told = invoke("run", str(top))
+    assert (told.exit_code, "services need the Kubernetes executor" in told.stderr) == (3, True)

@@ -7,11 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Integer, Table, inspect, text
+from sqlalchemy import Column, Connection, Integer, Table, inspect, text
 
 from runner.database import migrations
 from runner.database.connection import Database, open_database
@@ -72,6 +73,25 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
         assert revision(connection) == HEAD
     migrate(database)
     assert differences(database) == []
+
+
+@pytest.mark.parametrize("start", [f"{number:04}" for number in range(1, int(HEAD))])
+def test_an_older_database_is_brought_up_and_keeps_its_rows(empty: Database, start: str) -> None:
+    with empty.write() as tx:
+        command.upgrade(_config(tx), start)
+        tx.execute(text("INSERT INTO audit (at, who, what, about) VALUES (1, 'a', 'b', '{}')"))
+    migrate(empty)
+    assert differences(empty) == []
+    with empty.read() as connection:
+        assert connection.execute(text("SELECT who FROM audit")).scalar_one() == "a"
+
+
+def _config(tx: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = tx
+    return config
 
 
 def test_the_head_is_the_newest_script() -> None:
@@ -157,4 +177,7 @@ def test_an_up_to_date_database_is_recognised_without_alembic(database_url: str)
 def test_the_migrations_are_packaged() -> None:
     folder = Path(migrations.__file__).parent
     assert (folder / "env.py").is_file()
-    assert [path.name for path in sorted((folder / "versions").glob("*.py"))] == ["v0001_first.py"]
+    assert [path.name for path in sorted((folder / "versions").glob("*.py"))] == [
+        "v0001_first.py",
+        "v0002_secrets.py",
+    ]

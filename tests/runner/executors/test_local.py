@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.states import Cause, Outcome
-from runner.executors.base import ABSENT, AttemptId, Executor, ExecutorError, Order, Phase
+from runner.executors.base import (
+    ABSENT,
+    AttemptId,
+    Executor,
+    ExecutorError,
+    Order,
+    Phase,
+    Resources,
+    Service,
+)
 from tests.runner.executors import starter
 from tests.runner.executors.bench import Bench, alive, wrapped
 from tests.runner.executors.contract import PATIENCE, Ear, ExecutorContract, Play, Stage
@@ -313,3 +322,13 @@ def test_two_servers_that_start_the_same_attempt_start_it_once(
         thread.join()
     assert len({ear.end_of(order.attempt).ended_at for ear in ears}) == 1
     assert (tmp_path / "starts").read_text() == "x\n"
+
+
+def test_services_are_refused(bench: Bench) -> None:
+    service = Service(name="db", image="postgres:16")
+    order = bench.order("true", services=(service,), resources=Resources(cpu=64.0))
+
+    with pytest.raises(ExecutorError, match="services need the Kubernetes executor"):
+        bench.executor.start(order)
+    assert bench.executor.look(order.attempt) == ABSENT
+    assert bench.run("true", resources=Resources(cpu=64.0)).exit_code == 0
