@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +82,33 @@ class LogBook:
         except FileNotFoundError:
             return
         packed = io.BytesIO()
-        with source, gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as target:
+        with source, _packing(packed) as target:
             shutil.copyfileobj(source, target)
         self._objects.put(self.key(attempt), packed.getvalue())
         path.unlink(missing_ok=True)
+
+    def service_key(self, attempt: AttemptId, service: str) -> str:
+        """Return the key of the log of a service of an attempt."""
+        return f"{self.key(attempt)}.{service}"
+
+    def keep_service(self, attempt: AttemptId, service: str, lines: Iterable[bytes]) -> None:
+        """Keep the log of a service, its lines as those of a step's log; replaces an older one."""
+        packed = io.BytesIO()
+        with _packing(packed) as target:
+            target.writelines(lines)
+        self._objects.put(self.service_key(attempt, service), packed.getvalue())
+
+    def services(self, attempt: AttemptId) -> tuple[str, ...]:
+        """Return the names of the services of an attempt whose logs are kept."""
+        before = f"{self.key(attempt)}."
+        return tuple(found.key.removeprefix(before) for found in self._objects.list(before))
+
+    def read_service(self, attempt: AttemptId, service: str) -> Iterator[LogLine]:
+        """Yield the lines of a service's log, which were read when the step had ended."""
+        packed = self._objects.get(self.service_key(attempt, service))
+        with gzip.GzipFile(fileobj=io.BytesIO(packed), mode="rb") as file:
+            for number, line in enumerate(_whole_lines(cast(BinaryIO, file)), start=1):
+                yield _parse(number, line)
 
     def read(self, attempt: AttemptId, start_line: int = 1) -> Iterator[LogLine]:
         """Yield the lines of a log from a number on, wherever it is; a log that is not has none."""
@@ -116,9 +139,10 @@ class LogBook:
             (self._spool / run).rmdir()
 
     def remove(self, attempt: AttemptId) -> None:
-        """Remove a log, wherever it is; one that is not there is fine."""
+        """Remove a log and those of services, wherever they are; one that is not there is fine."""
         self._file(attempt).unlink(missing_ok=True)
-        self._objects.delete([self.key(attempt)])
+        services = [self.service_key(attempt, name) for name in self.services(attempt)]
+        self._objects.delete([self.key(attempt), *services])
 
     def _file(self, attempt: AttemptId) -> Path:
         return self._spool / attempt.run / f"{attempt.name}.log"
@@ -134,6 +158,10 @@ class LogBook:
         except ObjectMissing:
             return io.BytesIO()
         return cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(packed), mode="rb"))
+
+
+def _packing(target: BinaryIO) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=target, mode="wb", compresslevel=6, mtime=0)
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:

@@ -143,3 +143,23 @@ def test_a_removed_log_is_gone(book: LogBook, archived: bool) -> None:
     book.remove(ATTEMPT)
     book.remove(ATTEMPT)
     assert list(book.read(ATTEMPT)) == []
+
+
+def test_the_logs_of_services_are_kept_beside_the_log_of_their_step(book: LogBook) -> None:
+    write(book, b"one\n")
+    book.keep_service(ATTEMPT, "db", [b"1.500000 ready\n", b"1.500000 \xff\n"])
+    assert book.services(ATTEMPT) == ("db",)
+    assert list(book.read_service(ATTEMPT, "db")) == [
+        LogLine(1, 1.5, "ready"),
+        LogLine(2, 1.5, "\ufffd"),
+    ]
+    assert [line.text for line in book.read(ATTEMPT)] == ["one"]
+
+
+def test_the_logs_of_services_go_with_the_log_of_their_step(
+    book: LogBook, store: MemoryStore
+) -> None:
+    book.keep_service(ATTEMPT, "db", [b"1.500000 ready\n"])
+    book.remove(ATTEMPT)
+    assert book.services(ATTEMPT) == ()
+    assert list(store.list()) == []

@@ -1,0 +1,1 @@
+"""Runs attempts as Pods; `docs/pods.md` is the contract with what runs in them."""
