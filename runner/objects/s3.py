@@ -24,7 +24,6 @@ from runner.objects.s3_errors import (
     S3Error,
     StoreForeign,
     StoreLogin,
-    StoreRegion,
     StoreTls,
     StoreUnreachable,
     refused,
@@ -37,7 +36,11 @@ from runner.settings_model import S3
 
 _CONNECTIONS = 64
 _FAILURES = (exceptions.BotoCoreError, exceptions.ClientError, ResponseParserError)
-_BROKEN = (exceptions.HTTPClientError, exceptions.IncompleteReadError)
+_BROKEN = (
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
+)
 _NO_LOGIN = (
     exceptions.NoCredentialsError,
     exceptions.PartialCredentialsError,
@@ -96,7 +99,6 @@ def open_s3(url: str, settings: S3, *, attempts: int = 3, part: int = PART) -> S
         signing = connect(settings, pods, attempts) if pods else client
     except exceptions.BotoCoreError as error:
         raise _kind(error)(f"cannot use {place}", str(error)) from error
-    _stay_in_region(client, settings.region, place)
     return S3Store(
         ClientBucket(client, place),
         S3Presigner(signing, place.bucket, place.prefix),
@@ -130,6 +132,8 @@ def connect(settings: S3, endpoint: str | None, attempts: int = 3) -> Any:
             **own,
         ),
     )
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _want_xml)
+    client.meta.events.register("before-sign.s3", _stay)
     client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
     return client
 
@@ -156,14 +160,25 @@ def _certificates(path: Path | None) -> str | None:
     return str(path)
 
 
-def _stay_in_region(client: Any, region: str, place: Place) -> None:
-    """Refuse to follow a bucket into another region: presigned addresses could not either."""
+def _stay(request: Any, **_: Any) -> None:
+    """Keep boto3 from following a bucket into another region: signed addresses could not follow.
 
-    def refuse(region_name: str, **_: Any) -> None:
-        if region_name != region:
-            raise StoreRegion(f"cannot use {place}", f"it is in {region_name}, not {region}")
+    It follows a request once, so each is told to have been followed.
+    """
+    request.context.setdefault("s3_redirect", {})["redirected"] = True
 
-    client.meta.events.register("before-sign.s3", refuse)
+
+def _want_xml(response_dict: Any, **_: Any) -> None:
+    """Refuse a page for people in place of a listing; boto3 takes it for a failure that passes.
+
+    By then boto3 has made a 500 of its 200.
+    """
+    body, status = response_dict["body"], response_dict["status_code"]
+    begin = body.lstrip()[:9].lower()
+    people = not begin.startswith(b"<") or begin.startswith((b"<html", b"<!doctype"))
+    if status in (200, 500) and begin and people:
+        message = f"it says {body[:60]!r}"
+        raise ResponseParserError(message)
 
 
 def _add_md5(request: Any, **_: Any) -> None:

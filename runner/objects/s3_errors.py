@@ -157,7 +157,8 @@ class Refusal:
     message: str = ""
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.code, self.message) if part)
+        named = bool(self.code) and not self.code.isdecimal()
+        return f"{self.code if named else f'HTTP {self.status}'} {self.message}".strip()
 
 
 def kind_of(refusal: Refusal) -> type[S3Error]:
@@ -221,6 +222,7 @@ _CODES: Mapping[str, type[S3Error]] = MappingProxyType(
         "AuthorizationHeaderMalformed": StoreRegion,
         "AuthorizationQueryParametersError": StoreRegion,
         "PermanentRedirect": StoreRegion,
+        "TemporaryRedirect": StoreRegion,
         "IllegalLocationConstraintException": StoreRegion,
         "XMinioStorageFull": StoreFull,
         "InsufficientStorage": StoreFull,

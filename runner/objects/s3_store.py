@@ -19,7 +19,16 @@ from runner.objects.base import (
     check_key,
     is_key,
 )
-from runner.objects.s3_errors import Place, Refusal, S3Error, StorePrecondition, StoreRange, refused
+from runner.objects.s3_errors import (
+    Place,
+    Refusal,
+    S3Error,
+    StoreForeign,
+    StorePrecondition,
+    StoreRange,
+    refused,
+    where,
+)
 from runner.objects.s3_patience import PATIENT, Patience
 
 PART = 16 * 2**20
@@ -220,11 +229,14 @@ class S3Store:
         return _Piece(data, int(answer["ContentRange"].rpartition("/")[2]), answer.get("ETag"))
 
     def _page(self, prefix: str, **token: str) -> Mapping[str, Any]:
-        return self._patience(
-            lambda: self._bucket.ask(
-                "list_objects_v2", prefix or ".", Prefix=self._name(prefix), **token
-            )
+        operation, told = "list_objects_v2", prefix or "."
+        page = self._patience(
+            lambda: self._bucket.ask(operation, told, Prefix=self._name(prefix), **token)
         )
+        if not page.keys() & {"Name", "IsTruncated"}:
+            # Any XML would do as an empty listing, also a page for people.
+            raise StoreForeign(where(self._bucket.place, operation, told))
+        return page
 
     def _remove(self, *keys: str) -> None:
         """Remove up to a thousand objects; their names may be no keys."""
@@ -234,7 +246,8 @@ class S3Store:
         )
         failed = [item for item in answer.get("Errors", ()) if item["Code"] != "NoSuchKey"]
         if failed:
-            what = _several([item["Key"] for item in failed])
+            prefix = self._bucket.place.prefix
+            what = _several([item["Key"].removeprefix(prefix) for item in failed])
             refusal = Refusal(failed[0]["Code"], 200, failed[0].get("Message", ""))
             raise refused(self._bucket.place, "delete_objects", what, refusal)
 

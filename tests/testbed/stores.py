@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,9 +57,11 @@ class Server:
             time.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal if it runs."""
+        """Send it a signal if it runs; SIGSTOP has worked when this returns."""
         if self._process is not None:
             self._process.send_signal(number)
+            if number == signal.SIGSTOP:
+                os.waitpid(self._process.pid, os.WUNTRACED)
 
     def stop(self) -> None:
         """Kill it."""
@@ -165,18 +168,21 @@ def minio(drives: int = 1, environ: Mapping[str, str] | None = None) -> Iterator
                 **(environ or {}),
             },
             folder / "log",
-            f"127.0.0.1:{port}/minio/health/cluster",
+            f"http://127.0.0.1:{port}/minio/health/cluster",
         )
         folders = tuple(folder / f"d{number + 1}" for number in range(drives))
         with _running(server):
-            yield _store(port, folder, folders, server)
+            yield _store(f"http://127.0.0.1:{port}", folder, folders, server)
 
 
 @contextmanager
-def versitygw(*options: str, buckets: Sequence[str] = ()) -> Iterator[StoreServer]:
+def versitygw(
+    *options: str | Path, buckets: Sequence[str] = (), scheme: str = "http"
+) -> Iterator[StoreServer]:
     """Run versitygw on a folder; all of it ends with the block.
 
     `options` are its own; `buckets` are made as folders beforehand, also if it may not write.
+    With the scheme `https` the options must name a certificate.
     """
     program = binary("versitygw")
     with _folder() as folder:
@@ -189,14 +195,13 @@ def versitygw(*options: str, buckets: Sequence[str] = ()) -> Iterator[StoreServe
             [program, *listen, *options, "posix", drive],
             {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY},
             folder / "log",
-            f"127.0.0.1:{port}/health",
+            f"{scheme}://127.0.0.1:{port}/health",
         )
         with _running(server):
-            yield _store(port, folder, (drive,), server)
+            yield _store(f"{scheme}://127.0.0.1:{port}", folder, (drive,), server)
 
 
-def _store(port: int, folder: Path, drives: tuple[Path, ...], server: Server) -> StoreServer:
-    endpoint = f"http://127.0.0.1:{port}"
+def _store(endpoint: str, folder: Path, drives: tuple[Path, ...], server: Server) -> StoreServer:
     return StoreServer(endpoint, ACCESS_KEY, SECRET_KEY, folder, drives, server)
 
 
@@ -218,15 +223,11 @@ def _running(server: Server) -> Iterator[None]:
         server.stop()
 
 
-def _answers(address: str) -> bool:
-    host, _, path = address.partition("/")
-    with suppress(OSError, http.client.HTTPException):
-        connection = http.client.HTTPConnection(host, timeout=5)
-        try:
-            connection.request("GET", f"/{path}")
-            return connection.getresponse().status == 200
-        finally:
-            connection.close()
+def _answers(url: str) -> bool:
+    """Say whether it answers with 200, whoever signed its certificate."""
+    unverified = ssl._create_unverified_context()
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5, context=unverified) as answer:
+        return bool(answer.status == 200)
     return False
 
 
