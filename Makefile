@@ -10,7 +10,7 @@ WORKERS ?= auto
 export COVERAGE_RCFILE := $(CURDIR)/pyproject.toml
 
 .PHONY: help demo test check lint types contracts tests unit format bench docs setup clean \
-	cluster-up cluster-down cluster-status cluster-build
+	demo-cluster bench-cluster cluster-up cluster-down cluster-status cluster-build
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ tests: setup ## The tests with their coverage floors
 unit: setup ## The tests of one package, without coverage: make unit PACKAGE=pipelines
 	@mkdir -p build
 	$(BIN)/python -m pytest -q --junitxml=build/junit-$(PACKAGE).xml tests/$(PACKAGE) $(ARGS)
+
+demo-cluster: setup ## The demo with its steps as Pods, on a Kubernetes of its own (needs root)
+	@$(BIN)/python -m tests.testbed.demo
+
+bench-cluster: setup ## Measure steps as Pods against bare Pods (needs root)
+	$(BIN)/python -m benchmarks.cluster
 
 cluster-up: setup ## A real Kubernetes with MinIO on this machine (needs root): eval "$(make -s cluster-up)"
 	@$(BIN)/python -m tests.testbed up $(ARGS)

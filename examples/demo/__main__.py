@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,20 +80,30 @@ def main() -> None:
     """Show everything; exits with 1 if any of it did not come out as it should."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the server up to play with")
-    keep = parser.parse_args().keep
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a setting of the server, such as HOOKLINE_EXECUTOR=kubernetes",
+    )
+    given = parser.parse_args()
+    keep = given.keep
+    settings = dict(setting.split("=", 1) for setting in given.set)
     began = time.monotonic()
-    with stage(keep=keep) as here:
+    with stage(settings, keep=keep) as here:
         show(here)
         tell_how(here, keep=keep)
         print(f"\nThat took {time.monotonic() - began:.0f} s.")
 
 
 @contextmanager
-def stage(*, keep: bool) -> Iterator[Stage]:
+def stage(settings: Mapping[str, str], *, keep: bool) -> Iterator[Stage]:
     """Start a server in a folder of its own, and take both away in the end unless asked not to."""
     folder = Path(tempfile.mkdtemp(prefix="hookline-demo-"))
     port = _free_port()
-    here = Stage(folder, f"http://127.0.0.1:{port}", _environment(folder, port))
+    environment = {**_environment(folder, port), **settings}
+    here = Stage(folder, f"http://127.0.0.1:{port}", environment)
     log = (folder / "server.log").open("wb")
     server = subprocess.Popen(
         [HOOKLINE, "serve"],

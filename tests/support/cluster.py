@@ -110,6 +110,8 @@ class Testbed:
             "HOOKLINE_KUBERNETES__NAMESPACE": self.namespace,
             "HOOKLINE_KUBERNETES__AGENT_IMAGE": self.load(images.hookline()),
             "HOOKLINE_KUBERNETES__DEFAULT_IMAGE": self.busybox,
+            "HOOKLINE_KUBERNETES__CPU": "0.02",
+            "HOOKLINE_KUBERNETES__MEMORY": "256 MiB",
             **changes,
         }
 
