@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.cluster import Testbed
 
 from tests.cluster.stage import Stage, tally
 from tests.e2e.servers import pretty
+from tests.support.cluster import Testbed
 
 pytestmark = pytest.mark.xdist_group("cluster")
 

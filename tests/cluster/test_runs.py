@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.cluster import Testbed
 
 from tests.cluster.stage import Stage
 from tests.e2e.servers import pretty, states, step
+from tests.support.cluster import Testbed
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
