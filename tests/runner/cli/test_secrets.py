@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.runner.cli.conftest import Invoke
 from tests.runner.cli.scripted_api import ScriptedApi
 
 ROOT = Path(__file__).parents[3]
+PATIENCE = 60.0
 
 
 def test_setting_from_a_pipe(ask: Invoke, api: ScriptedApi) -> None:
@@ -53,7 +55,8 @@ def test_setting_at_a_terminal_shows_nothing(api: ScriptedApi, tmp_path: Path) -
     }
     words = [sys.executable, "-m", "runner.cli.main", "secret", "set", "acme/demo", "KEY"]
 
-    code, shown = at_a_terminal(words, environment, tmp_path, b"hush hush\nhush hush\n")
+    typed = {b"of acme/demo: ": b"hush hush\n", b"confirmation: ": b"hush hush\n"}
+    code, shown = at_a_terminal(words, environment, tmp_path, typed)
 
     assert code == 0, shown
     assert "Value of KEY of acme/demo" in shown
@@ -63,9 +66,13 @@ def test_setting_at_a_terminal_shows_nothing(api: ScriptedApi, tmp_path: Path) -
 
 
 def at_a_terminal(
-    words: list[str], environment: dict[str, str], folder: Path, typed: bytes
+    words: list[str], environment: dict[str, str], folder: Path, typed: dict[bytes, bytes]
 ) -> tuple[int, str]:
-    """Return how a command ended at a terminal where somebody types, and what was to be seen."""
+    """Return how a command ended at a terminal and what was to be seen there.
+
+    `typed` is what somebody types after each question: what is typed before would be shown by the
+    terminal, and lost.
+    """
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         words,
@@ -77,21 +84,25 @@ def at_a_terminal(
         start_new_session=True,
     ) as process:
         os.close(theirs)
-        shown = b""
-        # Typed when it is asked for: what was typed before would be shown by the terminal.
-        for line in typed.splitlines(keepends=True):
-            questions = shown.count(b": ")
-            while shown.count(b": ") == questions:
-                shown += os.read(ours, 4096)
-            os.write(ours, line)
-        while chunk := _read(ours):
-            shown += chunk
-        code = process.wait()
-    os.close(ours)
-    return code, shown.decode()
+        try:
+            shown = b""
+            for question, answer in typed.items():
+                while question not in shown:
+                    chunk = _read(ours)
+                    assert chunk, shown
+                    shown += chunk
+                os.write(ours, answer)
+            while chunk := _read(ours):
+                shown += chunk
+        finally:
+            process.kill()
+            os.close(ours)
+        return process.wait(), shown.decode()
 
 
 def _read(terminal: int) -> bytes:
+    there, _, _ = select.select([terminal], [], [], PATIENCE)
+    assert there, "the command says nothing"
     try:
         return os.read(terminal, 4096)
     except OSError:  # Linux's way of saying that nobody writes any more.
