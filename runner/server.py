@@ -23,8 +23,8 @@ from pipelines import planning
 from pipelines.documents import Limits as FileLimits
 from runner import serverlog
 from runner.api.app import create_app
-from runner.clock import SystemClock
-from runner.database import repositories, runs, tokens
+from runner.clock import Clock, SystemClock
+from runner.database import repositories, tokens
 from runner.database.connection import Database, open_database
 from runner.database.migrations import migrate
 from runner.database.repositories import Repository
@@ -39,6 +39,9 @@ from runner.pool import ThreadPool
 from runner.preparing_git import GitPreparer, Remote
 from runner.replanning import Replanner
 from runner.reporter import Destination, Reporter
+from runner.retention import expiry
+from runner.retention.policy import policy_of
+from runner.retention.sweeper import Sweeper
 from runner.secrets import Keyring, load_keyring, repository_context
 from runner.services import Services
 from runner.settings_model import Listen, Settings, url_of
@@ -80,6 +83,7 @@ class Instance:
     services: Services
     engine: Engine
     reporter: Reporter
+    sweeper: Sweeper
     app: Starlette
 
 
@@ -182,7 +186,7 @@ def _assemble(
     stack.callback(pool.close)
     preparations = ThreadPool(4)
     stack.callback(preparations.close)
-    sources = Sources(settings, database, keyring, snapshots)
+    sources = Sources(settings, database, keyring, snapshots, clock)
     ledger = Ledger(
         database,
         clock,
@@ -224,7 +228,8 @@ def _assemble(
     )
     inbox = DatabaseInbox(database, keyring, clock, settings, engine.wake)
     receiver = Receiver(inbox, all_forges(), limit=settings.limits.hook_body)
-    return Instance(services, engine, reporter, create_app(services, receiver))
+    sweeper = Sweeper(database, objects, settings.data, settings.retention, clock)
+    return Instance(services, engine, reporter, sweeper, create_app(services, receiver))
 
 
 @dataclass(frozen=True)
@@ -235,6 +240,7 @@ class Sources:
     database: Database
     keyring: Keyring
     snapshots: Snapshots
+    clock: Clock
 
     def preparer(self) -> GitPreparer:
         """Return what prepares runs from the mirrors of this instance."""
@@ -267,10 +273,11 @@ class Sources:
         )
 
     def previous_source(self, repository_id: int) -> str | None:
-        """Return the first snapshot of the newest run that has one."""
+        """Return the first snapshot of the newest run that has one and may still be built upon."""
+        repository = self._repository(repository_id)
+        policy = policy_of(self.settings.retention, repository.name)
         with self.database.read() as tx:
-            recent = runs.page(tx, repository_id, limit=10)
-        return next((run.source for run in recent if run.source is not None), None)
+            return expiry.newest_source(tx, repository, policy, self.clock.now())
 
     def _repository(self, repository_id: int) -> Repository:
         with self.database.read() as tx:
@@ -303,11 +310,12 @@ def file_limits(settings: Settings) -> FileLimits:
 
 @contextmanager
 def _at_work(instance: Instance) -> Iterator[None]:
-    """Let engine and reporter work in threads of their own, and give the local user a token."""
+    """Let engine, reporter and sweeper work in threads, and give the local user a token."""
     stop = threading.Event()
     threads = [
         threading.Thread(target=instance.engine.serve, args=(stop,), name="hookline-engine"),
         threading.Thread(target=instance.reporter.serve, args=(stop,), name="hookline-reporter"),
+        threading.Thread(target=instance.sweeper.serve, args=(stop,), name="hookline-sweeper"),
     ]
     with _local_token(instance.services):
         for thread in threads:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from runner.executors.host import PASSED
 from runner.quantities import parse_duration, parse_size
+from runner.retention.overrides import parse_override
 
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 
@@ -229,6 +230,61 @@ class Limits(_Group):
         return value
 
 
+class Retention(_Group):
+    """How long what runs leave is kept, and when the rest is removed."""
+
+    sweep: bool = Field(
+        default=True, description="Whether the server removes by itself what is kept no longer."
+    )
+    every: Duration = Field(default=3600.0, description="Time between two sweeps.")
+    workspaces: Duration = Field(
+        default=30 * 86400.0,
+        description="Time after its end for which a run keeps its workspaces and artifacts, and "
+        "can be run again.",
+    )
+    runs: Duration = Field(
+        default=90 * 86400.0,
+        description="Time after its end for which a run and its logs are kept, and after which "
+        "deliveries that led to no run are removed.",
+    )
+    keep: int = Field(
+        default=3,
+        ge=0,
+        description="Newest runs of each branch that keep everything, however old they are.",
+    )
+    branches: Duration = Field(
+        default=365 * 86400.0,
+        description="Time after its newest run for which a branch counts for `retention.keep`; "
+        "the default branch always does.",
+    )
+    grace: Duration = Field(
+        default=86400.0,
+        ge=7200.0,
+        description="Time for which what is needed no longer stays, for those who are just about "
+        "to use it: longer than a capture or an upload takes.",
+    )
+    repositories: Names = Field(
+        default=(),
+        description="Other times for some repositories, as `NAMES=WORKSPACES/RUNS` with a glob "
+        "for the names, such as `acme/*=7d/30d`; the first that fits holds.",
+    )
+
+    @field_validator("runs")
+    @classmethod
+    def _not_before_their_workspaces(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("workspaces", 0.0):
+            message = "is less than retention.workspaces"
+            raise ValueError(message)
+        return value
+
+    @field_validator("repositories")
+    @classmethod
+    def _are_overrides(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_override(text)
+        return value
+
+
 def default_data(environ: Mapping[str, str]) -> Path:
     """Return the folder for data by the XDG rules; the working folder's `data` without a home."""
     if environ.get("XDG_DATA_HOME"):
@@ -279,6 +335,7 @@ class Settings(_Group):
     local: Local = Local()
     kubernetes: Kubernetes = Kubernetes()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     secret_key: SecretStr | None = Field(
         default=None,
         description="Key that encrypts stored secrets: 32 random bytes in base64. After a comma, "

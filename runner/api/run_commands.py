@@ -12,6 +12,8 @@ from runner.api.errors import Conflict
 from runner.api.run_view import RunView, load
 from runner.database import audit, commands, repositories
 from runner.database.words import CommandKind
+from runner.retention import expiry
+from runner.retention.policy import policy_of
 from runner.services import Services
 from runner.tokens import Scope
 
@@ -37,6 +39,7 @@ def rerun(services: Services, visitor: Visitor, run_id: str, mode: Mode, key: st
         if key and _asked_before(tx, run_id, key):
             return view
         _check_rerun(view, mode)
+        _check_kept(tx, services, view)
         payload = {"mode": str(mode), **({"key": key} if key else {})}
         return _ask(tx, services, visitor, view, CommandKind.RERUN, payload)
 
@@ -79,6 +82,14 @@ def _check_rerun(view: RunView, mode: Mode) -> None:
         raise Conflict(message, cure="wait until it has begun")
     if mode is Mode.FAILED and not _has_failed(view):
         raise Conflict("no step failed", cure="run all steps again with the mode `all`")
+
+
+def _check_kept(tx: Connection, services: Services, view: RunView) -> None:
+    """Raise `Conflict` if the run has outlived the time for which it can be run again."""
+    policy = policy_of(services.settings.retention, view.repository.name)
+    if expiry.has_expired(tx, view.repository, policy, view.run.id, services.clock.now()):
+        message = "the run has ended too long ago: what its steps began with is removed"
+        raise Conflict(message, cure="push the commit again to have a new run of it")
 
 
 def _has_failed(view: RunView) -> bool:

@@ -98,6 +98,7 @@ KINDS: Mapping[str, type[Failure]] = {
     "runner.workspace.errors.WorkspaceError": Unrunnable,
     "runner.objects.base.ObjectStoreError": Unrunnable,
     "runner.executors.base.ExecutorError": Unrunnable,
+    "runner.retention.errors.RetentionError": Unrunnable,
 }
 """The errors that a command may end with; any other is a mistake of ours and shown in full."""
 

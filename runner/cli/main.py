@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "rerun": "runner.cli.asking:rerun",
     "cancel": "runner.cli.asking:cancel",
     "token": "runner.cli.tokens:token",
+    "sweep": "runner.cli.sweep:sweep",
     "version": "runner.cli.version:version",
 }
 
