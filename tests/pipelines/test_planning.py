@@ -186,7 +186,7 @@ steps:
         assert plan_of(text).steps["b"].services
         with pytest.raises(PlanError, match=r"`b` has services.* need the Kubernetes executor"):
             plan_of(text, services=False)
-        assert plan_of("steps: {a: {run: x}}", services=False)
+        assert set(plan_of("steps: {a: {run: x}}", services=False).steps) == {"a"}
 
 
 class TestLimits:
