@@ -29,12 +29,13 @@ from runner.database.connection import Database, open_database
 from runner.database.migrations import migrate
 from runner.database.repositories import Repository
 from runner.engine import Engine
-from runner.executors.local import LocalExecutor
+from runner.executors.opening import open_kubernetes, open_local
 from runner.feed import Feed
 from runner.inbox import DatabaseInbox
 from runner.ledger import Ledger
 from runner.logs import LogBook
-from runner.objects.opening import open_store
+from runner.objects.base import ObjectStore
+from runner.objects.opening import open_shared_store, open_store
 from runner.pool import ThreadPool
 from runner.preparing_git import GitPreparer, Remote
 from runner.replanning import Replanner
@@ -165,24 +166,23 @@ def _assemble(
 ) -> Instance:
     clock = SystemClock()
     keyring = load_keyring(settings)
-    folder = settings.object_folder
-    if folder is None:
-        message = "executor: only the local one, with a folder, is opened here"
-        raise ValueError(message)
-    _usable("object_store", folder)
-    objects = open_store(settings)
-    logbook = LogBook(settings.data / "spool", objects)
-    snapshots = Snapshots(objects)
+    if settings.object_folder is not None:
+        _usable("object_store", settings.object_folder)
+    logs = settings.data / "spool"
+    if settings.executor == "kubernetes":
+        shared = open_shared_store(settings)
+        objects: ObjectStore = shared
+        snapshots, logbook = Snapshots(objects), LogBook(logs, objects)
+        executor = open_kubernetes(settings, shared, snapshots, logbook)
+        concurrency, ahead = settings.kubernetes.concurrency, settings.kubernetes.ahead
+    else:
+        objects = open_store(settings)
+        snapshots, logbook = Snapshots(objects), LogBook(logs, objects)
+        executor = open_local(settings, logbook)
+        concurrency, ahead = settings.local.concurrency, 0
     feed = Feed()
-    executor = LocalExecutor(
-        settings.data / "work",
-        objects=folder,
-        logs=logbook,
-        pass_environment=settings.local.pass_environment,
-        log_limit=settings.limits.log,
-    )
     stack.callback(executor.close)
-    pool = ThreadPool(settings.local.concurrency + 4)
+    pool = ThreadPool(min(concurrency, 16) + 4)
     stack.callback(pool.close)
     preparations = ThreadPool(4)
     stack.callback(preparations.close)
@@ -212,7 +212,8 @@ def _assemble(
         preparations=preparations,
         replanner=Replanner(ledger.config, plan_limits(settings)),
         announce=changed,
-        capacity=settings.local.concurrency,
+        capacity=concurrency,
+        ahead=ahead,
         vault=DatabaseVault(database, keyring),
     )
     services = Services(
