@@ -72,7 +72,7 @@ def run(testbed: Testbed, name: str, script: str) -> str:
 
 
 def test_a_restricted_pod_runs_and_its_log_is_read(testbed: Testbed) -> None:
-    said = run(testbed, "a", "id -u; echo $0; touch /nowhere")
+    said = run(testbed, "a", "exec 2>&1; id -u; echo $0; touch /nowhere")
     assert said.splitlines()[:2] == ["10001", "sh"]
     assert "Read-only file system" in said
     assert phase(testbed, "a") == "Failed"

@@ -90,8 +90,8 @@ class Cluster:
         return launch(self.layout.folder, part, inside, environment)
 
     def stop(self, part: Part) -> None:
-        """End the part: it is asked to, and after ten seconds made to."""
-        end([recorded(self.layout.folder)[part]], grace=10)
+        """End the part: it is asked to, and soon made to, as an API server takes a minute."""
+        end([recorded(self.layout.folder)[part]], grace=2)
 
     @contextmanager
     def stopped(self, part: Part) -> Iterator[None]:

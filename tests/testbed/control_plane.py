@@ -33,8 +33,7 @@ def etcd(layout: Layout) -> list[str]:
 def api_server(layout: Layout) -> list[str]:
     """Return the API server's command.
 
-    Without the address types it would look the node's name up in DNS to fetch a log. Pods are taken
-    off a node that is gone after seconds instead of minutes, as tests wait for it.
+    Without the address types it would look the node's name up in DNS to fetch a log.
     """
     files = layout.certificates
     return [
@@ -56,14 +55,16 @@ def api_server(layout: Layout) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={files / 'accounts.pub'}",
         f"--service-account-signing-key-file={files / 'accounts.key'}",
-        "--default-not-ready-toleration-seconds=10",
-        "--default-unreachable-toleration-seconds=10",
         "--profiling=false",
     ]
 
 
 def controller_manager(layout: Layout) -> list[str]:
-    """Return the controller-manager's command; it gives a silent node 20 seconds."""
+    """Return the controller-manager's command; after 20 seconds it takes a silent node for gone.
+
+    Its Pods are then not ready. They are not evicted, as there is no other node: where all are gone
+    it takes the fault for its own.
+    """
     files = layout.certificates
     return [
         str(binary("kube-controller-manager")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 from tests.testbed.layout import API_SERVICE, NUMBERS, Layout
@@ -131,16 +130,23 @@ def cut_off(layout: Layout, holder: Process, wanted: bool = True) -> None:
 
 
 def inhabitants(holder: Process) -> set[int]:
-    """Return the processes in either of the node's namespaces, the holder among them."""
+    """Return the processes in either of the node's namespaces, the holder among them.
+
+    Nobody is in them as long as the holder itself is still in those of this process.
+    """
     if not holder.alive():
         return set()
-    ours = {(Path("/proc", str(holder.pid), "ns", kind)).readlink() for kind in ("net", "mnt")}
-    found = set()
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if ours & {(place / "ns" / kind).readlink() for kind in ("net", "mnt")}:
-                found.add(int(place.name))
-    return found
+    theirs = _namespaces(Path("/proc", str(holder.pid))) - _namespaces(Path("/proc/self"))
+    places = Path("/proc").glob("[0-9]*")
+    return {int(place.name) for place in places if theirs & _namespaces(place)}
+
+
+def _namespaces(place: Path) -> set[str]:
+    """Return the network and mount namespace of a process; nothing if it is gone."""
+    try:
+        return {str((place / "ns" / kind).readlink()) for kind in ("net", "mnt")}
+    except OSError:
+        return set()
 
 
 def _fails(command: list[str], reason: str) -> bool:
