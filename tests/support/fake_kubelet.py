@@ -7,8 +7,8 @@ of a Pod are told apart by their names only. A service runs its `command`.
         …
 
 What may go wrong is said before a Pod is created: `held` (nothing is run, as on a full cluster),
-`mute` (its log cannot be read), `blind` (what ends is not told in its status), `absent` (images
-that cannot be pulled).
+`mute` (its log cannot be read), `blind` (what ends is not told in its status), `stubborn` (what is
+deleted stays), `absent` (images that cannot be pulled).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class FakeKubelet:
         self.held = threading.Event()
         self.mute = threading.Event()
         self.blind = threading.Event()
+        self.stubborn = threading.Event()
         self.absent: set[str] = set()
         self.kube = kube
         self.root = root
@@ -98,6 +99,8 @@ class FakeKubelet:
 
     def _deleted(self, pod: Json) -> None:
         running = self.running.get(pod["metadata"]["name"])
+        if self.stubborn.is_set():
+            return
         if running is not None and running.uid == pod["metadata"]["uid"]:
             grace = pod["metadata"].get("deletionGracePeriodSeconds", 0)
             threading.Thread(target=running.end, args=(grace,), daemon=True).start()
@@ -109,6 +112,7 @@ class RunningPod:
     def __init__(self, kubelet: FakeKubelet, pod: Json, root: Path) -> None:
         self.name = pod["metadata"]["name"]
         self.uid = pod["metadata"]["uid"]
+        self.manifest = pod
         self.root = root
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.reasons: dict[str, str] = {}
@@ -340,12 +344,16 @@ class RunningPod:
 
 
 def _kill_tree(process: int) -> None:
-    """Kill a process and all below it, as those of a container end with its first."""
+    """Kill a process, its group and all below it, as those of a container end with its first."""
+    children: list[str] = []
     with suppress(OSError):
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    with suppress(OSError):
+        os.killpg(process, signal.SIGKILL)
+    with suppress(OSError):
         os.kill(process, signal.SIGKILL)
-        for child in children:
-            _kill_tree(int(child))
+    for child in children:
+        _kill_tree(int(child))
 
 
 def _phase(statuses: list[Json]) -> str:

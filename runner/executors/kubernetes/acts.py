@@ -86,6 +86,7 @@ class Acts:
         except NotFound:
             return self.making.vanished(case)
         case.asked = True
+        self.making.orders.note_stop(case.attempt)
         return None
 
     def _dismiss(self, case: Case, pod: PodView | None) -> None:
@@ -94,6 +95,8 @@ class Acts:
             self.making.client.delete_pod(case.name, grace=grace, uid=pod.uid)
             case.dismissed = pod.uid
         case.asked = True
+        if case.let_go:
+            self.making.orders.note_stop(case.attempt)
 
     def _kill(self, case: Case) -> float:
         self.making.client.delete_pod(case.name, grace=0)
@@ -140,6 +143,8 @@ class Acts:
 
     def _believe_status(self, case: Case, pod: PodView | None) -> float | None:
         """Believe what Kubernetes says, unless the agent has told the object store otherwise."""
+        if case.let_go and not case.stopping:
+            case.stopping = self.making.orders.was_stopped(case.attempt)
         told = self.ends.recorded(case) if case.let_go else None
         if told is not None:
             return self._believe(case, told, pod)
@@ -152,11 +157,16 @@ class Acts:
         if case.let_go and (pod := self.making.client.get_pod(case.name)) is not None:
             self.making.reflector.expect(pod)
             return self.patience.again
-        case.recalled = True
-        case.let_go = case.let_go or self.making.orders.has_begun(case.attempt)
-        if case.let_go:
+        if case.let_go or self._was_let_go(case):
             return self._believe_status(case, None)
+        case.recalled = True
         return None
+
+    def _was_let_go(self, case: Case) -> bool:
+        """Return whether the store knows of a Pod that was let go, by us or by others."""
+        orders = self.making.orders
+        case.let_go = orders.has_begun(case.attempt) or self.ends.recorded(case) is not None
+        return case.let_go
 
     def _reading(self, case: Case, pod: PodView | None) -> Reading:
         return verdicts.reading(case, None if pod is None else case.last, self.clock.now())

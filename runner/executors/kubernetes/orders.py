@@ -31,6 +31,11 @@ def begun_key(attempt: AttemptId) -> str:
     return f"{home(attempt)}/begun"
 
 
+def stop_key(attempt: AttemptId) -> str:
+    """Return the key of the note that the attempt was asked to end."""
+    return f"{home(attempt)}/stop"
+
+
 def result_key(attempt: AttemptId) -> str:
     """Return the key of an attempt's result."""
     return f"{home(attempt)}/result"
@@ -43,7 +48,8 @@ def log_key(attempt: AttemptId) -> str:
 
 def passing_keys(attempt: AttemptId) -> tuple[str, ...]:
     """Return the keys of what is of no use to anybody once an attempt is forgotten."""
-    return tuple(key(attempt) for key in (order_key, begun_key, result_key, log_key))
+    keys = (order_key, begun_key, stop_key, result_key, log_key)
+    return tuple(key(attempt) for key in keys)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,14 @@ class Orders:
     def has_begun(self, attempt: AttemptId) -> bool:
         """Return whether a Pod of the attempt was let go by anybody."""
         return self.objects.size(begun_key(attempt)) is not None
+
+    def note_stop(self, attempt: AttemptId) -> None:
+        """Put down that an attempt was asked to end: who finds only that it did knows by whom."""
+        self.objects.put(stop_key(attempt), b"")
+
+    def was_stopped(self, attempt: AttemptId) -> bool:
+        """Return whether anybody has asked the attempt to end."""
+        return self.objects.size(stop_key(attempt)) is not None
 
     def forget(self, attempt: AttemptId) -> None:
         """Remove order, result and log of an attempt; what its snapshots need stays."""

@@ -16,7 +16,7 @@ from runner.executors.kubernetes.records import Told
 from runner.executors.kubernetes.views import PodView, read_pod
 from runner.kube.client import KubeClient
 from runner.kube.podfacts import State
-from runner.kube.podstatus import Reading
+from runner.kube.podstatus import PodPhase, Reading
 from runner.kube.reflector import Reflector
 
 _MOST = 20
@@ -115,7 +115,7 @@ class Tending:
         """Note what is waited for; return after how many seconds to look without being told."""
         if pod is not None and not facts.line:
             self._ask_events(case, pod, says)
-            case.waiting_for = says.message if case.hearing is None else ""
+            case.waiting_for = says.message if says.phase is PodPhase.WAITING else ""
             self._hear_nothing(case, pod)
         self.tell(case)
         if facts.line:

@@ -13,8 +13,11 @@ from runner.executors.kubernetes.records import Told
 from runner.kube.podstatus import Known, PodPhase, Reading, read
 from runner.kube.waits import Verdict
 
-_ABOVE = frozenset({Cause.OUT_OF_MEMORY, Cause.EVICTED, Cause.NODE_LOST, Cause.TIMEOUT})
-"""What explains that a container was killed around its step."""
+_ABOVE = frozenset({Cause.OUT_OF_MEMORY, Cause.EVICTED, Cause.NODE_LOST, Cause.TIMEOUT, Cause.LOST})
+"""What explains that a container was killed around its step, or its step by others."""
+
+_BY_SIGTERM = 128 + 15
+"""What a shell makes of a command that SIGTERM ended."""
 
 
 def reading(case: Case, pod: Mapping[str, Any] | None, now: float) -> Reading:
@@ -26,11 +29,17 @@ def reading(case: Case, pod: Mapping[str, Any] | None, now: float) -> Reading:
 def needs_status(case: Case, told: Told) -> bool:
     """Return whether an end is to be looked at beside what Kubernetes says of the Pod.
 
-    So it is if a container was killed around the step, or if an agent was made to stop by others
-    than us.
+    So it is if a container was killed around the step, or if agent or step were made to end by
+    others than us: whoever deletes a Pod has SIGTERM sent to both, and either may be the first.
     """
-    by_others = told.result.outcome is Outcome.CANCELLED and not case.stopping
-    return by_others or not told.confirmed
+    if case.stopping:
+        return not told.confirmed
+    return (
+        not told.confirmed
+        or _is_cancelled(told)
+        or told.result.exit_code == _BY_SIGTERM
+        or (told.result.cause is Cause.SIGNAL and "SIGTERM" in told.result.message)
+    )
 
 
 def blame(result: Result, told: Told, case: Case, says: Reading) -> Result:
@@ -39,9 +48,9 @@ def blame(result: Result, told: Told, case: Case, says: Reading) -> Result:
         result = replace(result, warnings=(*result.warnings, *says.warnings))
     if not needs_status(case, told):
         return result
+    if _is_cancelled(told):
+        return _by(result, says.verdict or _gone(case, says))
     verdict = says.verdict
-    if told.confirmed:
-        return _by(result, verdict or _gone(case, says))
     return _by(result, verdict) if verdict is not None and verdict.cause in _ABOVE else result
 
 
@@ -58,6 +67,10 @@ def lost(case: Case, says: Reading, now: float) -> Result:
         ended_at=now,
         warnings=says.warnings,
     )
+
+
+def _is_cancelled(told: Told) -> bool:
+    return told.result.outcome is Outcome.CANCELLED
 
 
 def _gone(case: Case, says: Reading) -> Verdict:

@@ -132,18 +132,19 @@ class Rig:
 
     def executor(self, **changes: Any) -> KubernetesExecutor:
         """Return another executor, with a spool of its own, as a server elsewhere has it."""
-        self._count += 1
+        number = len(self._executors) + 1
         values: dict[str, Any] = {
             "settings": self.settings,
             "objects": self.objects,
             "snapshots": Snapshots(self.objects),
-            "logs": LogBook(self.folder / f"spool-{self._count}", self.objects),
+            "logs": LogBook(self.folder / f"spool-{number}", self.objects),
             "log_limit": 1 << 26,
             "waiting": 600.0,
             "patience": HASTE,
             "threads": 4,
         }
-        made = KubernetesExecutor(self.kube.client(), **(values | changes))
+        client = changes.pop("client", None) or self.kube.client()
+        made = KubernetesExecutor(client, **(values | changes))
         self._executors.append(made)
         return made
 
