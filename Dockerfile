@@ -59,7 +59,7 @@ COPY --from=launcher /launcher/launcher /opt/hookline/bin/launcher
 USER 10001:10001
 ENV PATH=/opt/hookline/bin:/usr/local/bin:/usr/bin:/bin \
     HOOKLINE_DATA=/var/lib/hookline \
-    HOOKLINE_HOST=0.0.0.0
+    HOOKLINE_LISTEN__HOST=0.0.0.0
 WORKDIR /var/lib/hookline
 EXPOSE 8080
 ENTRYPOINT ["hookline"]
