@@ -9,7 +9,7 @@ WORKERS ?= auto
 
 export COVERAGE_RCFILE := $(CURDIR)/pyproject.toml
 
-.PHONY: help demo test check lint types contracts tests unit format bench docs setup clean \
+.PHONY: help demo test check lint types contracts tests unit format bench docs manifests setup clean \
 	demo-cluster bench-cluster cluster-up cluster-down cluster-status cluster-build
 
 help: ## Show what there is
@@ -71,6 +71,9 @@ bench: setup ## Measure, each figure against a baseline of the same run
 docs: setup ## Write the pages that are made from the code
 	$(BIN)/python -m runner.cli.reference
 	$(BIN)/python -m runner.documentation
+
+manifests: setup ## Render deploy/manifests from the Helm chart
+	$(BIN)/python -m tests.deploy.chart
 
 setup: $(SYNCED) ## Make the virtual environment
 
