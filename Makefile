@@ -34,7 +34,8 @@ contracts: setup
 
 tests: setup ## The tests with their coverage floors
 	@mkdir -p build/coverage && rm -f build/coverage/*
-	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal --ignore=tests/cluster $(ARGS)
+	$(BIN)/coverage run -m pytest -n 0 tests/cluster
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --include='pipelines/*' --fail-under=100

@@ -6,13 +6,9 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.cluster.stage import Stage, tally
 from tests.e2e.servers import pretty
 from tests.support.cluster import Testbed
-
-pytestmark = pytest.mark.xdist_group("cluster")
 
 RUNS, STEPS = 20, 10
 AWAY = 180.0

@@ -12,8 +12,6 @@ from tests.cluster.stage import Stage
 from tests.e2e.servers import pretty, states, step
 from tests.support.cluster import Testbed
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 GRAPH = """
 steps:
   make:
