@@ -125,7 +125,10 @@ def tally(host: str) -> Iterator[Tally]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer((host, 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 256
+
+    server = Server((host, 0), Handler)
     counted = Tally(f"http://{host}:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, name="tally")
     thread.start()
