@@ -11,6 +11,7 @@ from runner.database.runs import Run
 from runner.database.words import DeliveryOutcome
 from runner.retention import expiry
 from runner.retention.policy import Policy
+from runner.retention.report import Removed
 from tests.runner.retention.world import DAY, HOUR, World
 
 POLICY = Policy(workspaces=10 * DAY, runs=20 * DAY, keep=0, branches=100 * DAY)
@@ -196,6 +197,17 @@ def test_young_deliveries_and_those_of_others_stay(world: World) -> None:
         assert expiry.remove_deliveries(tx, world.repository, POLICY, now) == 0
         assert expiry.remove_deliveries(tx, other, POLICY, now + 1) == 0
         assert expiry.remove_deliveries(tx, world.repository, POLICY, now + 1) == 1
+
+
+def test_a_whole_sweep(world: World) -> None:
+    old = world.run(branch="side", source=world.source({"a": b"old"}))
+    world.attempt(old, "step", world.left(old.source or "", {"b": b"left"}))
+    kept = world.run(branch="side", source=world.source({"a": b"kept"}))
+    world.clock.advance(21 * DAY + HOUR)
+    report = world.sweep()
+    assert (report.removed[Removed.RUNS], report.removed[Removed.SNAPSHOTS]) == (1, 2)
+    assert (world.row(old), world.row(kept)) == (None, kept)
+    assert world.read(kept.source or "") == {"a": b"kept"}
 
 
 def test_so_many_at_once(world: World) -> None:
