@@ -81,6 +81,10 @@ class FakeKubelet:
 
     def _created(self, pod: Json) -> None:
         name = pod["metadata"]["name"]
+        with self.kube.changed:
+            # An earlier Pod of this name took its logs with it.
+            for container in pod["spec"]["containers"]:
+                self.kube.logs.pop((name, container["name"]), None)
         running = RunningPod(self, pod, self.root / f"{name}-{pod['metadata']['uid'][:8]}")
         self.running[name] = running
         if self.held.is_set():

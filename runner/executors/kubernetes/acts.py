@@ -72,8 +72,13 @@ class Acts:
         return None if case.order is None else self.making.let_go(case, case.order)
 
     def _note(self, case: Case) -> None:
-        self.making.orders.note_begun(case.attempt)
-        case.noted = True
+        orders = self.making.orders
+        if not case.begun_noted:
+            orders.note_begun(case.attempt)
+            case.begun_noted = True
+        if case.asked:
+            orders.note_stop(case.attempt)
+            case.stop_noted = True
 
     def _follow(self, case: Case) -> None:
         case.hearing = self.listen(case)
@@ -86,7 +91,6 @@ class Acts:
         except NotFound:
             return self.making.vanished(case)
         case.asked = True
-        self.making.orders.note_stop(case.attempt)
         return None
 
     def _dismiss(self, case: Case, pod: PodView | None) -> None:
@@ -95,8 +99,6 @@ class Acts:
             self.making.client.delete_pod(case.name, grace=grace, uid=pod.uid)
             case.dismissed = pod.uid
         case.asked = True
-        if case.let_go:
-            self.making.orders.note_stop(case.attempt)
 
     def _kill(self, case: Case) -> float:
         self.making.client.delete_pod(case.name, grace=0)

@@ -77,7 +77,8 @@ class Case:
     found: bool = False
     recalled: bool = False
     let_go: bool = False
-    noted: bool = False
+    begun_noted: bool = False
+    stop_noted: bool = False
     asked: bool = False
     dismissed: str = ""
     hearing: Hearing | None = None
@@ -110,6 +111,11 @@ class Case:
     def waited(self, for_what: str, now: float) -> float:
         """Return the seconds since it was first waited for something."""
         return now - self.since.setdefault(for_what, now)
+
+    @property
+    def noted(self) -> bool:
+        """Whether it is put down that it was let go, and asked to end if it was."""
+        return self.begun_noted and (self.stop_noted or not self.asked)
 
     @property
     def unexplained(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from runner.clock import Clock
 from runner.executors.kubernetes.cases import Case, Patience
 from runner.executors.kubernetes.ends import Ends
+from runner.executors.kubernetes.forgetting import GRACE
 from runner.executors.kubernetes.views import PodView
 from runner.kube.client import KubeClient
 from runner.kube.errors import KubeError, NotFound, NotReady
@@ -17,9 +18,6 @@ from runner.kube.podspec import SERVICE_PREFIX
 from runner.logs import LogBook
 
 log = logging.getLogger("hookline.kubernetes")
-
-GRACE = 5.0
-"""Seconds that services, and an agent without work, have between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True)

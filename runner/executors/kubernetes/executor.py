@@ -8,7 +8,6 @@ reason to wait.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterable, Sequence
 
 from runner.clock import Clock, SystemClock
@@ -27,18 +26,19 @@ from runner.executors.kubernetes.cases import Case, Patience
 from runner.executors.kubernetes.clearing import Clearing
 from runner.executors.kubernetes.ends import Ends
 from runner.executors.kubernetes.errors import NotSeen
+from runner.executors.kubernetes.forgetting import Forgetting
 from runner.executors.kubernetes.hearing import Hearing
 from runner.executors.kubernetes.making import Making
 from runner.executors.kubernetes.orders import Orders
+from runner.executors.kubernetes.roster import Roster
 from runner.executors.kubernetes.rounds import Rounds
 from runner.executors.kubernetes.tending import Tending
 from runner.executors.kubernetes.transcripts import Transcripts
 from runner.executors.kubernetes.troubles import TROUBLES, Troubles
-from runner.executors.kubernetes.views import PodView, read_pod, selector
+from runner.executors.kubernetes.views import selector
 from runner.kube.client import KubeClient
 from runner.kube.errors import KubeError
 from runner.kube.podfacts import State
-from runner.kube.podspec import pod_name
 from runner.kube.reflector import Reflector
 from runner.logs import LogBook
 from runner.objects.base import ObjectStoreError, SharedStore
@@ -77,29 +77,28 @@ class KubernetesExecutor:
         self._settings = settings
         self._clock = clock
         self._patience = patience
-        self._mutex = threading.RLock()
-        self._cases: dict[AttemptId, Case] = {}
-        self._runs: set[str] = set()
-        self._forgotten: set[str] = set()
         self._listeners: list[Listener] = []
         self._closed = False
         self._began = clock.monotonic()
         self._reflector = Reflector(client, selector(settings.instance), self._changed)
+        self._roster = Roster(self._reflector)
         self._orders = Orders(objects, snapshots, log_limit, waiting, settings.memory)
+        self._forgetting = Forgetting(
+            client, self._orders, self._roster, settings.instance, patience
+        )
         self._transcripts = Transcripts(logs, objects, log_limit)
         ends = Ends(self._orders, self._transcripts, clock, patience)
         room = Room(clock, patience.crowded, self._crowd)
         making = Making(client, self._reflector, self._orders, settings, clock, ca)
         self._tending = Tending(
             client=client,
-            reflector=self._reflector,
-            acts=Acts(making, ends, clock, patience, self._follow, self._drop),
+            roster=self._roster,
+            acts=Acts(making, ends, clock, patience, self._follow, self._roster.drop),
             clearing=Clearing(client, ends, logs, clock, patience, log_limit),
             room=room,
             clock=clock,
             patience=patience,
             tell=self._tell,
-            forgotten=self._forgotten,
         )
         self._troubles = Troubles(ends, room, clock, patience)
         self._rounds = Rounds(self._see_to, threads=threads, clock=clock)
@@ -115,29 +114,28 @@ class KubernetesExecutor:
         Those that were made ready before and are not among them are deleted, also those that a
         server before this one made for the same runs.
         """
-        with self._mutex:
-            wanted = [attempt for attempt, case in self._cases.items() if case.order is not None]
+        with self._roster.mutex:
+            cases = self._roster.all()
+            wanted = [case.attempt for case in cases if case.order is not None]
             chosen = choose(outlines, self._settings.ahead, wanted)
+            given_up = [case for case in cases if case.offered and case.attempt not in chosen]
             for attempt, outline in chosen.items():
-                case = self._case(attempt)
-                case.offered, case.withdrawn = outline, False
-                self._rounds.add(attempt)
-            for attempt in self._left_ahead():
-                self._case(attempt)
-            for attempt, case in self._cases.items():
-                if case.order is None and not case.let_go and attempt not in chosen:
-                    case.offered, case.withdrawn = None, True
-                    self._rounds.add(attempt)
+                self._offer(attempt, outline)
+            for case in given_up:
+                self._offer(case.attempt, None)
+            for attempt in self._roster.strays():
+                self._offer(attempt, None)
 
     def start(self, order: Order) -> None:
         """Have the Pod of an attempt created or let go; what was started before is taken up."""
         synced = self._synced()
-        with self._mutex:
-            case = self._case(order.attempt)
+        with self._roster.mutex:
+            case = self._roster.open(order.attempt)
             if case.order is None:
                 case.order, case.offered, case.withdrawn = order, None, False
                 case.stopping = case.stopping and case.let_go
-                if not (synced and self._runs_already(order.attempt)):
+                view = self._roster.view(order.attempt)
+                if not synced or view is None or not view.go:
                     case.known.set()
         if case.result is not None:
             self._news(order.attempt)
@@ -145,17 +143,16 @@ class KubernetesExecutor:
 
     def stop(self, attempt: AttemptId) -> None:
         """Have an attempt ended: by its agent if that works already, else with its Pod."""
-        with self._mutex:
-            case = self._case(attempt)
-            case.stopping = True
+        with self._roster.mutex:
+            self._roster.open(attempt).stopping = True
         self._rounds.add(attempt)
 
     def look(self, attempt: AttemptId) -> Sighting:
         """Return what is true of an attempt; raise `NotSeen` if that cannot be said soon."""
-        with self._mutex:
-            case = self._cases.get(attempt)
+        with self._roster.mutex:
+            case = self._roster.get(attempt)
             if case is None:
-                case = self._case(attempt)
+                case = self._roster.open(attempt)
                 self._rounds.add(attempt)
         if case.offered is None and not self._wait_for(case) and case.order is None:
             why = case.trouble or self._reflector.trouble or "nothing was heard of it yet"
@@ -168,11 +165,7 @@ class KubernetesExecutor:
         What lives is left alone. Raise `ExecutorError` if the cluster or the store is away.
         """
         try:
-            lives = [attempt for attempt in attempts if not self._forget(attempt)]
-            lives += self._forget_ahead(run)
-            if not lives:
-                self._client.delete_secrets(selector(self._settings.instance, run))
-                self._runs.discard(run)
+            self._forgetting.forget(run, attempts)
         except (KubeError, ObjectStoreError) as error:
             message = f"what run {run} left in the cluster cannot be removed now: {error}"
             raise ExecutorError(message) from error
@@ -182,36 +175,34 @@ class KubernetesExecutor:
 
         `known` are the runs that have not ended. Raise `ExecutorError` if the cluster is away.
         """
-        with self._mutex:
-            runs = {*known, *self._runs}
-        now = self._clock.now()
+        runs = {*known, *self._roster.runs}
+        pods, now = self._roster.views(), self._clock.now()
         try:
-            return sweeping.sweep(self._client, self._settings.instance, self._views(), runs, now)
+            return sweeping.sweep(self._client, self._settings.instance, pods, runs, now)
         except KubeError as error:
             message = f"the cluster cannot be swept now: {error}"
             raise ExecutorError(message) from error
 
     def close(self) -> None:
         """Stop watching; Pods go on."""
-        with self._mutex:
-            self._closed = True
-            cases = list(self._cases.values())
+        self._closed = True
         self._client.close()
         self._rounds.close()
-        for case in cases:
+        for case in self._roster.all():
             if case.hearing is not None:
                 case.hearing.close()
         self._reflector.close()
 
     # Cases
 
-    def _case(self, attempt: AttemptId) -> Case:
-        """Return the case of an attempt, a new one if it has none; the caller has the mutex."""
-        self._runs.add(attempt.run)
-        return self._cases.setdefault(attempt, Case(attempt))
+    def _offer(self, attempt: AttemptId, outline: Outline | None) -> None:
+        """Have the Pod of an attempt made ready, or given up with None."""
+        case = self._roster.open(attempt)
+        case.offered, case.withdrawn = outline, outline is None
+        self._rounds.add(attempt)
 
     def _see_to(self, attempt: AttemptId) -> float | None:
-        case = self._cases.get(attempt)
+        case = self._roster.get(attempt)
         if case is None or self._closed or not self._reflector.synced.is_set():
             return None if case is None or self._closed else SOON
         with case.lock:
@@ -238,7 +229,7 @@ class KubernetesExecutor:
         if case.started_at is not None and case.hearing is not None and not case.hearing.ended:
             # Its end may follow at once, if it came long ago.
             return case.waited("what follows the start", now) > patience / 10
-        view = self._view(case.attempt)
+        view = self._roster.view(case.attempt)
         if view is not None and view.facts.agent.state is State.WAITING:
             return True
         return case.waited("words", now) > patience
@@ -251,10 +242,6 @@ class KubernetesExecutor:
         """Wait, only at first, until the Pods were listed; return whether they were."""
         left = self._began + self._patience.look - self._clock.monotonic()
         return self._reflector.synced.wait(max(left, 0.0))
-
-    def _runs_already(self, attempt: AttemptId) -> bool:
-        view = self._view(attempt)
-        return view is not None and view.go
 
     def _follow(self, case: Case) -> Hearing:
         """Begin to follow the log of a case's agent."""
@@ -270,107 +257,20 @@ class KubernetesExecutor:
         return hearing
 
     def _agent_runs(self, attempt: AttemptId) -> bool:
-        view = self._view(attempt)
+        view = self._roster.view(attempt)
         return view is not None and view.facts.agent.state is State.RUNNING
-
-    def _drop(self, case: Case) -> None:
-        """Forget a case of which nothing is wanted, unless something has been meanwhile."""
-        with self._mutex:
-            if case.order is None and case.offered is None:
-                self._cases.pop(case.attempt, None)
-                case.forgotten = True
-
-    def _left_ahead(self) -> list[AttemptId]:
-        """Return whose Pods wait for a go that nobody here knows of, of the runs that are known."""
-        return [
-            view.attempt
-            for view in self._views()
-            if not (view.go or view.leaving)
-            and view.attempt.run in self._runs
-            and view.attempt not in self._cases
-        ]
-
-    def _views(self) -> list[PodView]:
-        views = [read_pod(pod) for pod in self._reflector.pods.values()]
-        return [view for view in views if view is not None and view.uid not in self._forgotten]
-
-    def _forget(self, attempt: AttemptId) -> bool:
-        """Forget an attempt and remove what is left of it; return False if it lives."""
-        case = self._cases.get(attempt)
-        view = self._view(attempt)
-        if case is not None and case.result is None and (case.order is not None or case.let_go):
-            return False
-        if (
-            case is None
-            and view is not None
-            and view.go
-            and view.facts.agent.state is not State.ENDED
-        ):
-            return False
-        if case is not None:
-            # What its agent still does when it has told the end, it does within moments.
-            case.cleared.wait(self._patience.linger * 2)
-            self._lay_down(case)
-        self._delete(view)
-        self._orders.forget(attempt)
-        return True
-
-    def _forget_ahead(self, run: str) -> list[AttemptId]:
-        """Delete the Pods of a run that were never let go; return the attempts that live."""
-        lives: list[AttemptId] = []
-        with self._mutex:
-            cases = [case for attempt, case in self._cases.items() if attempt.run == run]
-        for case in cases:
-            if case.order is None and not case.let_go:
-                self._lay_down(case)
-            else:
-                lives.append(case.attempt)
-        for view in self._views():
-            if view.attempt.run == run and not view.go and view.attempt not in lives:
-                self._delete(view)
-        return lives
-
-    def _lay_down(self, case: Case) -> None:
-        with case.lock, self._mutex:
-            case.forgotten = True
-            self._cases.pop(case.attempt, None)
-
-    def _view(self, attempt: AttemptId) -> PodView | None:
-        pod = self._reflector.get(pod_name(attempt))
-        view = None if pod is None else read_pod(pod)
-        return None if view is None or view.uid in self._forgotten else view
-
-    def _delete(self, view: PodView | None) -> None:
-        """Delete a Pod, and look at it as gone from now on."""
-        if view is None:
-            return
-        if not view.leaving:
-            self._client.delete_pod(view.name, grace=sweeping.GRACE, uid=view.uid)
-        there = {str(pod["metadata"]["uid"]) for pod in self._reflector.pods.values()}
-        with self._mutex:
-            self._forgotten.intersection_update(there)
-            self._forgotten.add(view.uid)
 
     # News
 
     def _changed(self, name: str) -> None:
         """Have the case seen to whose Pod has changed."""
-        pod = self._reflector.get(name)
-        view = None if pod is None else read_pod(pod)
-        with self._mutex:
-            if view is not None:
-                named = [view.attempt] if view.attempt in self._cases else []
-            else:
-                named = [attempt for attempt, case in self._cases.items() if case.name == name]
-        for attempt in named:
+        for attempt in self._roster.of_pod(name):
             self._rounds.add(attempt)
 
     def _crowd(self) -> None:
         """Have everything seen to that is only offered: it is to give way."""
-        with self._mutex:
-            offered = [a for a, case in self._cases.items() if case.offered is not None]
-        for attempt in offered:
-            self._rounds.add(attempt)
+        for case in self._roster.offered():
+            self._rounds.add(case.attempt)
 
     def _tell(self, case: Case) -> None:
         """Tell of news, once it is known how the case stands."""

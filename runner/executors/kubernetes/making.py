@@ -45,7 +45,7 @@ class Making:
         pod = make_pod(
             outline, self.settings, go=order is not None and not probed, waiting=waiting, born=born
         )
-        if order is not None and not probed and not self._write(case, order):
+        if order is not None and not self._write(case, order):
             return None
         address = self.orders.address(case.attempt, None if order is None else outline.timeout)
         secret = make_secret(outline, self.settings, order_url=address, ca=self.ca, born=born)
@@ -91,20 +91,19 @@ class Making:
     def _write(self, case: Case, order: Order) -> bool:
         """See to it that the order is there; return False if there is more to be looked at first.
 
-        An order that was there was written by a server that died. What it did after that is asked
-        of Kubernetes itself, as the watch may be behind.
+        An order that was there was written by a server before this one. What that did next is asked
+        of Kubernetes itself, as the watch may be behind, and then of the store.
         """
         if case.ordered:
             return True
         if not self.orders.create(order):
             case.found = True
             pod = self.client.get_pod(case.name)
-            view = None if pod is None else read_pod(pod)
-            if pod is not None and view is not None and view.go:
-                self._show(case, pod)
-                return False
-            if pod is None and not case.recalled:
+            if pod is None:
                 self.vanished(case)
+            else:
+                self._show(case, pod)
+            if case.let_go or not case.recalled:
                 return False
             self.orders.renew(order)
         case.ordered = True

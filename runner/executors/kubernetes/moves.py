@@ -23,7 +23,7 @@ class Move(StrEnum):
     LET_GO = "let go"
     """Write the order, and tell the Pod that waits for it."""
     NOTE = "note"
-    """Put down in the object store that a Pod was let go."""
+    """Put down in the object store that a Pod was let go, and whether it was asked to end."""
     FOLLOW = "follow"
     """Listen to the agent's log."""
     ASK_TO_STOP = "ask to stop"
@@ -50,8 +50,8 @@ class Facts:
 
     `wanted`: its order was given. `offered`: it is to be made ready. `withdrawn`: it was offered,
     and is not any more. `crowded`: there is no room for what is only offered. `stopping`: it is to
-    end; `overdue`: it should have ended by now. `let_go`: a Pod of it may begin. `noted`: and that
-    is put down. `unexplained`: others were about it before, and what came of it is not known.
+    end; `overdue`: it should have ended by now. `let_go`: a Pod of it may begin. `noted`: what the
+    next server has to know is put down. `unexplained`: others were about it before, and what came of it is not known.
     `line`: its end was heard; `confirmed`: nothing more is to be learnt of that end. `reported`:
     its termination message tells the end; `judged`: the Pod's status does. `following`, `asked`:
     what was done already.
@@ -102,6 +102,8 @@ def _before_go(facts: Facts, pod: PodView) -> Move:
         return Move.CANCEL if facts.stopping and facts.wanted else Move.REST
     if facts.stopping or facts.withdrawn:
         return Move.DISMISS
+    if facts.unexplained:
+        return Move.RECALL
     if facts.wanted:
         if facts.judged:
             return Move.BELIEVE_STATUS

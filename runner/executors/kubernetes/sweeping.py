@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from runner.executors.kubernetes.forgetting import GRACE
 from runner.executors.kubernetes.views import PodView, selector
 from runner.kube.client import KubeClient
 from runner.kube.podspec import BORN, RUN, hour
 
 log = logging.getLogger("hookline.kubernetes")
 
-GRACE = 5.0
-"""Seconds between SIGTERM and SIGKILL for a Pod of which nothing is wanted any more."""
 YOUNG = 600.0
 """Seconds for which a Pod is spared: its run may be too new to be known to who swept."""
 

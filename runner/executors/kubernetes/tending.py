@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from runner.clock import Clock
@@ -13,11 +13,11 @@ from runner.executors.kubernetes.cases import Case, Patience
 from runner.executors.kubernetes.clearing import Clearing
 from runner.executors.kubernetes.moves import Facts, Move, next_move
 from runner.executors.kubernetes.records import Told
-from runner.executors.kubernetes.views import PodView, read_pod
+from runner.executors.kubernetes.roster import Roster
+from runner.executors.kubernetes.views import PodView
 from runner.kube.client import KubeClient
 from runner.kube.podfacts import State
 from runner.kube.podstatus import PodPhase, Reading
-from runner.kube.reflector import Reflector
 
 _MOST = 20
 """Moves in a row; more would be a circle."""
@@ -25,20 +25,16 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Tending:
-    """Sees to cases; `tell` is called with a case whenever a look at it may show news.
-
-    `forgotten` are the uids of Pods that are looked at as gone.
-    """
+    """Sees to cases; `tell` is called with a case whenever a look at it may show news."""
 
     client: KubeClient
-    reflector: Reflector
+    roster: Roster
     acts: Acts
     clearing: Clearing
     room: Room
     clock: Clock
     patience: Patience
     tell: Callable[[Case], None]
-    forgotten: Collection[str]
 
     def go_on(self, case: Case) -> float | None:
         """Do what can be done for a case; return the seconds after which it is to be seen again.
@@ -65,11 +61,10 @@ class Tending:
 
     def view(self, case: Case) -> PodView | None:
         """Return a case's Pod as it is, as far as this process has heard of it or changed it."""
-        raw = self.reflector.get(case.name)
-        pod = None if raw is None else read_pod(raw)
-        if raw is None or pod is None or pod.uid in self.forgotten:
+        pod = self.roster.view(case.attempt)
+        if pod is None:
             return None
-        case.last = raw
+        case.last = pod.raw
         case.let_go = case.let_go or pod.go
         case.stopping = case.stopping or pod.stop
         return replace(pod, leaving=pod.leaving or pod.uid == case.dismissed)

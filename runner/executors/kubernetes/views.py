@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runner.executors.base import AttemptId
@@ -24,7 +24,7 @@ from runner.kube.podspec import (
 class PodView:
     """A Pod of ours: whether it must end (`stop`) and is being taken away (`leaving`).
 
-    `grace` is what its step has between SIGTERM and SIGKILL, in seconds.
+    `grace` is what its step has between SIGTERM and SIGKILL, in seconds; `raw` the Pod itself.
     """
 
     name: str
@@ -34,6 +34,7 @@ class PodView:
     leaving: bool
     grace: float
     facts: PodFacts
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def go(self) -> bool:
@@ -67,6 +68,7 @@ def read_pod(pod: Mapping[str, Any]) -> PodView | None:
         leaving=bool(metadata.get("deletionTimestamp")),
         grace=max(seconds - MARGIN, 0.0),
         facts=pod_facts(pod),
+        raw=pod,
     )
 
 

@@ -108,6 +108,7 @@ class TestMadeReady:
         order = rig.order()
         executor.prepare([order.outline])
         eventually(lambda: len(rig.kube.acts("create pods")) == 1)
+        eventually(lambda: executor._roster.get(order.attempt) is None)
         assert run(executor, order).outcome is Outcome.SUCCESS
         assert len(rig.kube.acts("create pods")) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from pipelines.states import Cause, Outcome
 from runner.executors.base import ABSENT, Order, Phase, Service
-from runner.executors.kubernetes.orders import begun_key, order_key
+from runner.executors.kubernetes.orders import begun_key, order_key, result_key
 from runner.kube.podspec import GO, make_pod, make_secret, pod_name
+from runner.objects.base import ObjectStoreError
 from tests.runner.executors.contract import Ear
 from tests.runner.executors.kubernetes.mortal import Fate
 from tests.runner.executors.kubernetes.rig import Rig, eventually, run
@@ -60,6 +62,22 @@ def live_and_die(rig: Rig, kind: str, fate: Fate) -> None:
     assert result.outcome is Outcome.SUCCESS, fate
     assert result.snapshot is not None
     assert starts(order) == 1, fate
+    rig.until_gone(order)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_what_has_ended_is_not_run_again_whatever_waits(rig: Rig, ahead: bool) -> None:
+    order = counting(rig)
+    first = rig.executor()
+    result = run(first, order)
+    rig.until_gone(order)
+    first.close()
+    second = rig.executor()
+    if ahead:
+        second.prepare([order.outline])
+        eventually(lambda: rig.pod(order) is not None)
+    assert run(second, order) == result
+    assert starts(order) == 1
     rig.until_gone(order)
 
 
@@ -191,3 +209,31 @@ def test_a_pod_with_a_go_by_others_is_found_by_who_made_it(rig: Rig) -> None:
     assert starts(order) == 1
     rig.until_gone(order)
     assert json.loads(rig.object(order, "result") or b"{}")["outcome"] == "success"
+
+
+def test_a_result_that_is_damaged_is_no_success(rig: Rig) -> None:
+    order = counting(rig)
+    first = rig.executor()
+    assert run(first, order).outcome is Outcome.SUCCESS
+    rig.until_gone(order)
+    first.close()
+    rig.objects.memory.put(result_key(order.attempt), b'{"outcome": "success"}')
+    result = rig.executor().look(order.attempt).result
+    assert result is not None
+    assert (result.outcome, result.cause) == (Outcome.ERROR, Cause.EXECUTOR)
+    assert "makes no sense" in result.message
+
+
+def test_what_is_looked_at_while_others_are_offered_is_looked_for(rig: Rig) -> None:
+    order, ahead = counting(rig), rig.order()
+    first = rig.executor()
+    result = run(first, order)
+    rig.until_gone(order)
+    first.close()
+    second = rig.executor()
+    rig.objects.fault("get", "/result", ObjectStoreError("away"))
+    asked = threading.Thread(target=lambda: second.look(order.attempt))
+    asked.start()
+    second.prepare([ahead.outline])
+    asked.join()
+    assert second.look(order.attempt).result == result

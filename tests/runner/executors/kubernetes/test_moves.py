@@ -59,6 +59,8 @@ ON = Facts(pod=WAITS, wanted=True, let_go=True, noted=True, following=True)
         (Facts(pod=WAITS, withdrawn=True), Move.DISMISS),
         (Facts(pod=WAITS, stopping=True), Move.DISMISS),
         (Facts(pod=WAITS), Move.DROP),
+        (Facts(pod=WAITS, unexplained=True), Move.RECALL),
+        (Facts(pod=WAITS, wanted=True, unexplained=True), Move.RECALL),
         (Facts(pod=WAITS, wanted=True), Move.LET_GO),
         (Facts(pod=pod(STARTING), wanted=True), Move.LET_GO),
         (Facts(pod=pod(RUNNING, UNREADY), wanted=True), Move.REST),

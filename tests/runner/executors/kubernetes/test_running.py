@@ -11,7 +11,7 @@ import pytest
 from pipelines.states import Cause, Outcome
 from runner.executors.base import AttemptId, Order, Phase, Resources, Service
 from runner.executors.kubernetes.orders import home
-from runner.kube.podspec import pod_name
+from runner.kube.podspec import GO, pod_name
 from runner.objects.base import ObjectMissing, ObjectStoreError
 from runner.workspace.snapshots import snapshot_key
 from tests.runner.executors.contract import Ear
@@ -406,7 +406,7 @@ class TestServices:
         order = self.order(rig, f"test -e {ready}", service)
         executor.start(order)
         ear.until_true(lambda: "service `db`" in executor.look(order.attempt).message)
-        assert rig.object(order, "order") is None
+        assert GO not in (rig.pod(order) or {})["metadata"]["annotations"]
         ready.touch()
         assert ear.end_of(order.attempt).outcome is Outcome.SUCCESS
         rig.until_gone(order)

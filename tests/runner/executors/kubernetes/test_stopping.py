@@ -12,6 +12,7 @@ from pipelines.states import Cause, Outcome
 from runner.executors.base import ABSENT, Phase, Result, Service
 from runner.executors.kubernetes.executor import KubernetesExecutor
 from runner.kube.podspec import pod_name
+from runner.objects.base import ObjectStoreError
 from tests.runner.executors.contract import Ear
 from tests.runner.executors.kubernetes.rig import HASTE, Rig, eventually
 from tests.support.kube_faults import broken, quota_exceeded
@@ -146,3 +147,39 @@ def test_what_ends_just_before_it_is_stopped_keeps_its_end(
     executor.stop(order.attempt)
     assert executor.look(order.attempt).result == result
     assert result.exit_code == outcome
+
+
+class TestWhoAskedForIt:
+    """An agent that was told to end says that it was stopped; by whom is known here only."""
+
+    def end(self, rig: Rig, *, by_us: bool) -> Result:
+        """Have a step end before its time while a server dies; return what the next one tells."""
+        first = rig.executor()
+        ear = Ear(first)
+        order = rig.order(HANG)
+        first.start(order)
+        ear.until(order.attempt, Phase.RUNNING)
+        eventually(lambda: "ready" in [line.text for line in rig.logs().read(order.attempt)])
+        eventually(lambda: rig.object(order, "begun") is not None)
+        if by_us:
+            rig.objects.fault("put", "/stop", ObjectStoreError("away for a moment"))
+            first.stop(order.attempt)
+            eventually(lambda: "hookline.dev/stop" in str(rig.pod(order)))
+            eventually(lambda: rig.object(order, "stop") is not None)
+        first.close()
+        if not by_us:
+            rig.kube.client().delete_pod(pod_name(order.attempt))
+        eventually(lambda: rig.object(order, "log") is not None)
+        rig.running(order).join()
+        rig.kube.remove(pod_name(order.attempt))
+        result = rig.executor().look(order.attempt).result
+        assert result is not None
+        return result
+
+    def test_a_server_that_died_since(self, rig: Rig) -> None:
+        cancelled(self.end(rig, by_us=True), started=True)
+
+    def test_somebody_else_while_no_server_was_there(self, rig: Rig) -> None:
+        result = self.end(rig, by_us=False)
+        assert (result.outcome, result.cause) == (Outcome.ERROR, Cause.LOST)
+        assert result.started
