@@ -176,6 +176,12 @@ class Testbed:
         """Return how many requests the API server has answered, whoever's they were."""
         return sum(float(n) for n in _REQUESTS.findall(self.kubectl("get", "--raw", "/metrics")))
 
+    def requests_of(self, agent: str) -> int:
+        """Return how many requests came from programs of this name, its watches included."""
+        wanted = f'"userAgent":"{agent}'
+        with self.node.layout.audit.open() as audit:
+            return sum(wanted in line for line in audit)
+
     def idle_requests(self, seconds: float = 20) -> float:
         """Return the requests a second while nobody does anything, watched for that time."""
         before, began = self.requests(), time.monotonic()

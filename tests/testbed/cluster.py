@@ -217,6 +217,7 @@ def _start(folder: Path) -> Cluster:
     (folder / "testbed.json").write_text(json.dumps(told))
     certificates.write(layout)
     layout.kubeconfig.write_text(certificates.kubeconfig(layout, "admin"))
+    control_plane.write_audit_policy(layout)
     node.configure(layout)
     cgroups.make(layout)
     for part in (Part.ETCD, Part.API, Part.CONTAINERD, Part.MINIO):

@@ -56,7 +56,20 @@ def api_server(layout: Layout) -> list[str]:
         f"--service-account-key-file={files / 'accounts.pub'}",
         f"--service-account-signing-key-file={files / 'accounts.key'}",
         "--profiling=false",
+        f"--audit-policy-file={layout.audit_policy}",
+        f"--audit-log-path={layout.audit}",
     ]
+
+
+def write_audit_policy(layout: Layout) -> None:
+    """Have the API server note who asked for what, once for each request."""
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata"}],
+    }
+    layout.audit_policy.write_text(json.dumps(policy, indent=1))
 
 
 def controller_manager(layout: Layout) -> list[str]:

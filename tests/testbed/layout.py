@@ -75,6 +75,15 @@ class Layout:
         return self.folder / "kubeconfig"
 
     @property
+    def audit(self) -> Path:
+        """What was asked of the API server, one JSON object a line."""
+        return self.folder / "audit.log"
+
+    @property
+    def audit_policy(self) -> Path:
+        return self.folder / "audit-policy.json"
+
+    @property
     def certificates(self) -> Path:
         return self.folder / "certificates"
 
