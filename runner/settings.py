@@ -20,8 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipelines.suggestions import did_you_mean
-from runner.quantities import show_duration, show_size
-from runner.settings_model import Limits, Listen, Local, Settings, default_data
+from runner.settings_model import Limits, Listen, Local, Quantity, Settings, default_data
 
 __all__ = [
     "OTHER_VARIABLES",
@@ -139,7 +138,7 @@ def explain(settings: Settings) -> list[SettingRow]:
     return [
         SettingRow(
             name=name,
-            value=_shown(name, _value(settings, name)),
+            value=_shown(name, field, _value(settings, name)),
             source=settings._sources.get(name, "default"),
             description=field.description or "",
             secret=_is_secret(field),
@@ -243,7 +242,7 @@ def _example(name: str) -> str:
     field = dict(fields_of()).get(name)
     if field is None or field.default is None or field.default is PydanticUndefined:
         return ""
-    return _shown(name, field.default)
+    return _shown(name, field, field.default)
 
 
 def _value(settings: Settings, name: str) -> object:
@@ -257,7 +256,7 @@ def _is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
-def _shown(name: str, value: object) -> str:
+def _shown(name: str, field: FieldInfo, value: object) -> str:
     """Return a value as a person would write it; of secrets only what is no secret."""
     match value:
         case None:
@@ -270,19 +269,18 @@ def _shown(name: str, value: object) -> str:
             return str(value).lower()
         case tuple():
             return ",".join(str(part) for part in value)
-        case int() if name.startswith("limits."):
-            return show_size(value)
-        case float():
-            return show_duration(value)
         case _:
-            return str(value)
+            kinds = [part for part in field.metadata if isinstance(part, Quantity)]
+            return kinds[0].show(value) if kinds else str(value)
 
 
 def _default(name: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
     if isinstance(extra, dict):
         return str(extra["shown"])
-    return "none" if field.default is None else f"`{_shown(name, field.default)}`"
+    if field.default in (None, ()):
+        return "none"
+    return f"`{_shown(name, field, field.default)}`"
 
 
 def without_password(url: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -22,7 +23,14 @@ from pydantic import (
 )
 
 from runner.executors.host import PASSED
-from runner.quantities import parse_duration, parse_size
+from runner.quantities import (
+    parse_duration,
+    parse_processors,
+    parse_size,
+    show_duration,
+    show_processors,
+    show_size,
+)
 from runner.retention.overrides import parse_override
 
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
@@ -39,16 +47,27 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
-def _parsed_size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
+@dataclass(frozen=True)
+class Quantity:
+    """How numbers of one kind are written: read from a text, and shown so that it reads back."""
+
+    parse: Callable[[str], float]
+    show: Callable[[Any], str]
+
+    def read(self, value: object) -> object:
+        """Return the number that a text stands for, and anything else as it is."""
+        return self.parse(value) if isinstance(value, str) else value
 
 
-def _parsed_duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+_SIZE = Quantity(parse_size, show_size)
+_DURATION = Quantity(parse_duration, show_duration)
+_PROCESSORS = Quantity(parse_processors, show_processors)
 
-
-Size: TypeAlias = Annotated[int, BeforeValidator(_parsed_size), Field(gt=0)]
-Duration: TypeAlias = Annotated[float, BeforeValidator(_parsed_duration), Field(gt=0)]
+Size: TypeAlias = Annotated[int, _SIZE, BeforeValidator(_SIZE.read), Field(gt=0)]
+Duration: TypeAlias = Annotated[float, _DURATION, BeforeValidator(_DURATION.read), Field(gt=0)]
+Processors: TypeAlias = Annotated[
+    float, _PROCESSORS, BeforeValidator(_PROCESSORS.read), Field(gt=0)
+]
 Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Folder: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
 
@@ -195,8 +214,8 @@ class Kubernetes(_Group):
         ge=0,
         description="Pods that are started before their turn, at most; 0 starts none ahead.",
     )
-    cpu: float = Field(
-        default=0.1, gt=0, description="Processors that a step asks for if it does not say."
+    cpu: Processors = Field(
+        default=0.1, description="Processors that a step asks for if it does not say."
     )
     memory: Size = Field(
         default=512 * 2**20, description="Memory of a step that does not say, which is its limit."
@@ -204,7 +223,7 @@ class Kubernetes(_Group):
     disk: Size = Field(
         default=10 * 2**30, description="Largest workspace of a step that does not say."
     )
-    max_cpu: float = Field(default=8.0, gt=0, description="Most processors a step may ask for.")
+    max_cpu: Processors = Field(default=8.0, description="Most processors a step may ask for.")
     max_memory: Size = Field(default=32 * 2**30, description="Most memory a step may ask for.")
     max_disk: Size = Field(default=100 * 2**30, description="Largest workspace to be asked for.")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from runner.executors.base import AttemptId, Outline, Resources, Service
-from runner.quantities import show_size
+from runner.quantities import show_processors, show_size
 from runner.settings_model import Kubernetes
 
 Manifest: TypeAlias = dict[str, Any]
@@ -285,7 +285,7 @@ def _resources(what: str, asked: Resources, settings: Kubernetes) -> Manifest:
     """Return requests and limits; who says how many processors gets these and no more."""
     cpu = settings.cpu if asked.cpu is None else asked.cpu
     memory = settings.memory if asked.memory is None else asked.memory
-    _within(what, cpu, settings.max_cpu, "cpu", _processors)
+    _within(what, cpu, settings.max_cpu, "cpu", show_processors)
     _within(what, memory, settings.max_memory, "memory", show_size)
     most = settings.max_cpu if asked.cpu is None else cpu
     return {
@@ -309,10 +309,6 @@ def _within(
     if asked > most:
         message = f"{what} asks for {show(asked)} of {kind}; this instance gives at most"
         raise Refused(f"{message} {show(most)} (kubernetes.max_{kind})")
-
-
-def _processors(cpu: float) -> str:
-    return f"{cpu:g}"
 
 
 def _millis(cpu: float) -> str:

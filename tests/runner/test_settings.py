@@ -199,6 +199,7 @@ def test_other_variables_of_ours_are_let_be(tmp_path: Path) -> None:
         ("limits.log", "0", "greater than 0"),
         ("limits.timeout", "soon", "a number is expected"),
         ("limits.max_timeout", "10m", "is less than limits.timeout"),
+        ("kubernetes.cpu", "0.1s", "is no number of processors"),
         ("log_level", "loud", "'debug', 'info'"),
         ("log_format", "xml", "'console' or 'json'"),
         ("status_context", "x" * 101, "at most 100 characters"),
@@ -313,6 +314,51 @@ def test_every_setting_is_explained() -> None:
 def test_the_documentation_holds_the_table_of_the_model() -> None:
     page = (ROOT / "docs" / "settings.md").read_text()
     assert reference() in page, f"put this into docs/settings.md:\n\n{reference()}"
+
+
+def shown_defaults() -> dict[str, str]:
+    """The defaults of the table by name, but for those told in words or by another setting."""
+    cells = (line.strip("| ").split(" | ") for line in reference().splitlines()[2:])
+    table = {cell[0].strip("`"): cell[2] for cell in cells}
+    plain = [name for name, field in fields_of() if not field.json_schema_extra]
+    return {name: table[name].strip("`") for name in plain if table[name] != "none"}
+
+
+@pytest.mark.parametrize(("name", "shown"), shown_defaults().items())
+def test_a_default_of_the_table_can_be_put_back_as_it_is_shown(
+    name: str, shown: str, tmp_path: Path
+) -> None:
+    settings = load(environ={"HOME": "/home/ada", variable_of(name): shown}, folder=tmp_path)
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value == dict(fields_of())[name].default
+    assert rows(settings)[name].value == shown
+
+
+def test_the_table_shows_defaults_as_people_write_them() -> None:
+    shown = shown_defaults()
+    assert {name: shown[name] for name in shown if name.startswith("kubernetes.m")} == {
+        "kubernetes.memory": "512 MiB",
+        "kubernetes.max_cpu": "8",
+        "kubernetes.max_memory": "32 GiB",
+        "kubernetes.max_disk": "100 GiB",
+    }
+    assert (shown["kubernetes.cpu"], shown["kubernetes.user"]) == ("0.1", "10001")
+    assert (shown["retention.workspaces"], shown["retention.branches"]) == ("30d", "365d")
+    assert "kubernetes.pull_secrets" not in shown
+
+
+def test_what_is_shown_of_an_instance_makes_the_same_one(tmp_path: Path) -> None:
+    first = load(environ={"HOME": "/home/ada"}, folder=tmp_path)
+    told = {variable_of(row.name): row.value for row in explain(first) if row.value != "(not set)"}
+    assert load(environ=told, folder=tmp_path).model_dump() == first.model_dump()
+
+
+def test_processors_read_as_in_a_pipeline(tmp_path: Path) -> None:
+    write(tmp_path, "[kubernetes]\ncpu = '250m'\nmax_cpu = 4\n")
+    kubernetes = load(environ={"HOME": "/home/ada"}, folder=tmp_path).kubernetes
+    assert (kubernetes.cpu, kubernetes.max_cpu) == (0.25, 4.0)
 
 
 def test_reading_settings_does_not_load_the_database() -> None:
