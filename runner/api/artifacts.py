@@ -22,7 +22,7 @@ from runner.services import Services
 from runner.workspace.errors import WorkspaceError
 from runner.workspace.manifest import Kind
 
-CURE = "run the step again to have it anew"
+CURE = "run the step again to have it anew, or push the commit again"
 
 
 class Which(Parameters):

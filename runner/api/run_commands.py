@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from pipelines.states import RunStatus, State
 from runner.api.access import Visitor, run_of
-from runner.api.errors import Conflict
+from runner.api.errors import Conflict, Gone
 from runner.api.run_view import RunView, load
 from runner.database import audit, commands, repositories
 from runner.database.words import CommandKind
@@ -31,7 +31,8 @@ class Mode(StrEnum):
 def rerun(services: Services, visitor: Visitor, run_id: str, mode: Mode, key: str = "") -> RunView:
     """Ask for another round of an ended run and return the run as it is.
 
-    The same `key` asks once, however often it is sent. Raises `Conflict` for what cannot be.
+    The same `key` asks once, however often it is sent. Raises `Conflict` for what cannot be, `Gone`
+    for what cannot be any more.
     """
 
     def act(tx: Connection) -> RunView:
@@ -39,7 +40,8 @@ def rerun(services: Services, visitor: Visitor, run_id: str, mode: Mode, key: st
         if key and _asked_before(tx, run_id, key):
             return view
         _check_rerun(view, mode)
-        _check_kept(tx, services, view)
+        if gone := expired(tx, services, view):
+            raise gone
         payload = {"mode": str(mode), **({"key": key} if key else {})}
         return _ask(tx, services, visitor, view, CommandKind.RERUN, payload)
 
@@ -73,6 +75,15 @@ def can_rerun(view: RunView, mode: Mode) -> bool:
     return True
 
 
+def expired(tx: Connection, services: Services, view: RunView) -> Gone | None:
+    """Return why the run cannot be run again any more: its time is over; None while it can."""
+    policy = policy_of(services.settings.retention, view.repository.name)
+    if not expiry.has_expired(tx, view.repository, policy, view.run, services.clock.now()):
+        return None
+    message = "the run has ended too long ago: what its steps began with is removed"
+    return Gone(message, cure="push the commit again to have a new run of it")
+
+
 def _check_rerun(view: RunView, mode: Mode) -> None:
     if not view.run.status.terminal:
         message = f"the run has not ended ({view.run.status})"
@@ -82,14 +93,6 @@ def _check_rerun(view: RunView, mode: Mode) -> None:
         raise Conflict(message, cure="wait until it has begun")
     if mode is Mode.FAILED and not _has_failed(view):
         raise Conflict("no step failed", cure="run all steps again with the mode `all`")
-
-
-def _check_kept(tx: Connection, services: Services, view: RunView) -> None:
-    """Raise `Conflict` if the run has outlived the time for which it can be run again."""
-    policy = policy_of(services.settings.retention, view.repository.name)
-    if expiry.has_expired(tx, view.repository, policy, view.run.id, services.clock.now()):
-        message = "the run has ended too long ago: what its steps began with is removed"
-        raise Conflict(message, cure="push the commit again to have a new run of it")
 
 
 def _has_failed(view: RunView) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select, update
 
 from runner.database.repositories import Repository
+from runner.database.runs import Run
 from runner.database.tables import attempts, changes, deliveries, hooks, runs
 from runner.retention.policy import Policy
 
@@ -21,10 +22,15 @@ _AT_ONCE = 1000
 
 
 def has_expired(
-    tx: Connection, repository: Repository, policy: Policy, run_id: str, at: float
+    tx: Connection, repository: Repository, policy: Policy, run: Run, at: float
 ) -> bool:
-    """Whether a run's workspaces had outlived their time at a moment, in seconds since the epoch."""
-    here = _expired(repository, policy, policy.workspaces, at).where(runs.c.id == run_id)
+    """Whether what a run would begin again with had outlived its time at a moment (epoch seconds).
+
+    That is its workspaces. A run that never came to have a source begins again with its commit,
+    as long as there is the run itself.
+    """
+    age = policy.runs if run.source is None else policy.workspaces
+    here = _expired(repository, policy, age, at).where(runs.c.id == run.id)
     return tx.execute(here).first() is not None
 
 

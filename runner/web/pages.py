@@ -72,7 +72,9 @@ class Pages:
     def run(self, request: Request) -> Response:
         """Answer with everything about one run."""
         visitor = self.gate.visitor(request)
-        view = self._view(request, visitor)
+        with self.services.database.read() as tx:
+            view = load(tx, *run_of(tx, visitor, request.path_params["id"]))
+            gone = run_commands.expired(tx, self.services, view)
         return page(
             "run.html",
             visitor=visitor,
@@ -80,7 +82,8 @@ class Pages:
             run=view.run,
             graph=draw(view.steps),
             panels=panels(view, self.services.logbook),
-            actions=_actions(view, visitor),
+            actions=_actions(view, visitor, again=gone is None),
+            gone=gone,
             version=version(view),
             commit_url=_commit_url(view),
             now=self.services.clock.now(),
@@ -139,17 +142,12 @@ class Pages:
         sessions.end(answer, self.services.settings.url)
         return answer
 
-    def _view(self, request: Request, visitor: Visitor) -> RunView:
-        with self.services.database.read() as tx:
-            run, repository = run_of(tx, visitor, request.path_params["id"])
-            return load(tx, run, repository)
 
-
-def _actions(view: RunView, visitor: Visitor) -> frozenset[str]:
-    """Return what the visitor can ask of the run: `all`, `failed`, `cancel`."""
+def _actions(view: RunView, visitor: Visitor, *, again: bool) -> frozenset[str]:
+    """Return what the visitor can ask of the run: `all`, `failed` (if `again`), `cancel`."""
     if not visitor.may(Scope.WRITE, view.repository):
         return frozenset()
-    possible = {str(mode) for mode in Mode if run_commands.can_rerun(view, mode)}
+    possible = {str(mode) for mode in Mode if again and run_commands.can_rerun(view, mode)}
     if not view.steps:
         possible.discard(Mode.FAILED)
     if not view.run.status.terminal and not view.waiting:

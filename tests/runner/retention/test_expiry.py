@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runner.database import deliveries, hooks, journal, runs
@@ -24,9 +26,11 @@ def world(database: Database) -> World:
 
 
 def expired(world: World, run: Run, policy: Policy = POLICY, at: float | None = None) -> bool:
+    """Whether a run that began has expired."""
     moment = world.clock.now() if at is None else at
+    run = replace(run, source="began")
     with world.database.read() as tx:
-        return expiry.has_expired(tx, world.repository, policy, run.id, moment)
+        return expiry.has_expired(tx, world.repository, policy, run, moment)
 
 
 def test_a_run_expires_with_time_after_its_end(world: World) -> None:
@@ -35,6 +39,15 @@ def test_a_run_expires_with_time_after_its_end(world: World) -> None:
     assert not expired(world, run)
     world.clock.advance(1)
     assert expired(world, run)
+
+
+def test_a_run_that_never_had_a_source_expires_with_its_row(world: World) -> None:
+    run = world.run()
+    with world.database.read() as tx:
+        here = (tx, world.repository, POLICY, run)
+        ended = world.clock.now()
+        assert not expiry.has_expired(*here, ended + 20 * DAY)
+        assert expiry.has_expired(*here, ended + 20 * DAY + 1)
 
 
 def test_what_goes_on_or_is_wanted_never_expires(world: World) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from pipelines.events import PullRequest
+from pipelines.events import PullRequest, Tag
 from pipelines.states import Outcome, RunStatus, State
 from runner.database import commands
 from runner.database.attempts import Attempt
@@ -190,6 +190,30 @@ def test_buttons_are_for_those_who_may(
     assert buttons(client.get(path, headers=reader).text) == []
     log_in(instance, client)
     assert buttons(client.get(path).text) == shown
+
+
+def test_a_run_that_cannot_be_run_again_any_more_says_so_instead(
+    instance: Instance, client: TestClient
+) -> None:
+    event = Tag(tag="v1", commit=COMMIT)
+    repository = instance.repository()
+    failed = [a_step("a", State.FAILURE)]
+    run = instance.run(repository, RunStatus.FAILURE, steps=failed, event=event, source="old")
+    instance.clock.advance(30 * 86_400 + NOW + 9 - instance.clock.now())
+    log_in(instance, client)
+    page = client.get(f"/runs/{run.id}").text
+    assert buttons(page) == ["Rerun failed", "Rerun all"]
+    assert "be run again" not in page
+    instance.clock.advance(1)
+    page = client.get(f"/runs/{run.id}").text
+    assert buttons(page) == []
+    told = (
+        "The run has ended too long ago: what its steps began with is removed, so it cannot be "
+        "run again. Push the commit again to have a new run of it."
+    )
+    assert told in page
+    answer = client.post(f"/runs/{run.id}/rerun", data={"mode": "all"}, headers=ORIGIN)
+    assert (answer.status_code, "Push the commit again" in answer.text) == (410, False)
 
 
 def test_a_button_asks_and_leads_back(instance: Instance, client: TestClient) -> None:
