@@ -30,6 +30,9 @@ SERVICE = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 RESERVED_VARIABLES = re.compile(r"CI|CI_.*|HOOKLINE_.*|LD_PRELOAD|LD_LIBRARY_PATH|BASH_ENV|ENV")
 
+LONGEST_TEXT = 32 * 4096 - 1
+"""Bytes of an argument or a variable that every Linux takes: MAX_ARG_STRLEN in execve(2), less NUL."""
+
 
 def wrong(message: str, cure: str) -> PydanticCustomError:
     """Return what a validator raises: what is wrong, and what would be right."""
@@ -107,6 +110,14 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def _not_too_long(text: str) -> str:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > LONGEST_TEXT:
+        message = f"this text has {size} bytes; no program can be given more than {LONGEST_TEXT}"
+        raise wrong(message, "put it into a file of the repository, and run or read that")
+    return text
+
+
 def _retry_end(end: object) -> str:
     known = ("failure", "error", "timeout")
     code = isinstance(end, str) and re.fullmatch(r"[1-9][0-9]{0,2}", end) and int(end) <= 255
@@ -123,7 +134,7 @@ def _relative(pattern: str) -> str:
     return pattern
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_no_nul), AfterValidator(_not_too_long)]
 Bool = Annotated[bool, PlainValidator(_boolean), WithJsonSchema({"type": "boolean"})]
 Seconds = Annotated[
     float,
@@ -340,7 +351,7 @@ class Retry(Model):
 class Step(Model):
     """One step: what it runs, where, after whom and when."""
 
-    run: Text | None = Field(default=None, description="The script.")
+    run: Text | None = Field(default=None, description="The script, of less than 128 KiB.")
     image: Text | None = Field(
         default=None, description="The container image; on one machine the step runs as a process."
     )

@@ -11,6 +11,9 @@ AgentError
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class AgentError(Exception):
     """The root of what the agent raises; `code` is stable and documented."""
@@ -68,6 +71,11 @@ def _reason(error: OSError | ValueError) -> str:
             return "there is no such program, or what its first line names is missing"
         case PermissionError():
             return "it may not be run (is it a program, and executable?)"
+        case OSError(errno=errno.E2BIG):
+            return (
+                f"{os.strerror(errno.E2BIG)}; one variable or argument of it has 128 KiB or more, or "
+                "all together have more than a program can be given: put what is long into a file"
+            )
         case OSError():
             return error.strerror or str(error)
         case _:

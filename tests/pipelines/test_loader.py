@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines import loader
 from pipelines.documents import Limits
 from pipelines.errors import ConfigError, Mistake, Position
+from pipelines.schema import LONGEST_TEXT
 from tests.pipelines.counting import steps
 
 GOLDEN = Path(__file__).with_name("faulty_files.txt").read_text(encoding="utf-8")
@@ -336,9 +337,18 @@ class TestHostileFiles:
         assert mistake.message.endswith("xxx…")
         assert len(mistake.text) == 200
 
-    def test_a_huge_text_is_read(self) -> None:
-        script = "x" * 1_000_000
-        assert loader.load(f"steps: {{a: {{run: {script}}}}}").steps["a"].run == script
+    def test_a_text_as_long_as_a_program_takes_is_read(self) -> None:
+        for script in ("x" * LONGEST_TEXT, "ä" * (LONGEST_TEXT // 2)):
+            assert loader.load(f"steps: {{a: {{run: {script}}}}}").steps["a"].run == script
+
+    def test_a_text_that_no_program_takes(self) -> None:
+        cure = "(put it into a file of the repository, and run or read that)"
+        for script in ("x" * (LONGEST_TEXT + 1), "ä" * (LONGEST_TEXT // 2 + 1)):
+            (told,) = told_of(f"steps:\n  a:\n    run: {script}\n")
+            most = "this text has 131072 bytes; no program can be given more than 131071"
+            assert told == f".ci.yaml:3:10: {most} {cure}"
+        (told,) = told_of("env: {LONG: " + "x" * 200_000 + "}\nsteps: {a: {run: x}}")
+        assert told.startswith(".ci.yaml:1:13: this text has 200000 bytes;")
 
     def test_names_cannot_steer_a_terminal(self) -> None:
         (mistake,) = mistakes_of('steps: {a: {run: x}}\n"\\e[2J\\u202e\\n\\tb": 1')

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.planning import SHELLS
+from pipelines.schema import LONGEST_TEXT
 from pipelines.states import Cause, Outcome
 from runner.executors.base import Order
 from tests.runner.executors.bench import Bench, alive, wrapped
@@ -77,7 +79,7 @@ def test_a_step_that_a_signal_ends(bench: Bench, name: str) -> None:
         (("no-such-program", "x"), "cannot start `no-such-program`: there is no such program"),
         (("./data",), "cannot start `./data`: it may not be run"),
         (("sh", "nul\0"), "embedded null byte"),
-        (("sh", "x" * 3_000_000), "cannot start `sh`: Argument list too long"),
+        (("sh", "x" * 3_000_000), "cannot start `sh`: Argument list too long; one variable"),
         ((), "the step has no command"),
     ],
 )
@@ -89,6 +91,15 @@ def test_a_command_that_cannot_be_started(
     assert complaint in result.message
     assert not result.started
     assert result.snapshot
+
+
+@LINUX
+def test_a_script_as_long_as_a_pipeline_may_have_is_started(bench: Bench) -> None:
+    script = "echo $0 $#; exit 7 #".ljust(LONGEST_TEXT, "x")
+    assert bench.run(command=(*SHELLS["sh"], script)).exit_code == 7
+    assert bench.last_text() == ["sh 0"]
+    result = bench.run(command=(*SHELLS["sh"], f"{script}x"))
+    assert (result.started, result.cause) == (False, Cause.COMMAND)
 
 
 def test_a_command_leads_a_session_of_its_own(bench: Bench) -> None:
