@@ -7,6 +7,7 @@ over. A name written twice has its last value.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -18,6 +19,7 @@ from runner.agent.errors import OutputError
 
 LARGEST = 1024 * 1024
 
+_NOT_PLAIN = "what CI_OUTPUT names is no longer a plain file"
 _SINGLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _BLOCK = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)<<(.+)", re.DOTALL)
 
@@ -77,12 +79,13 @@ def read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OutputError(_NOT_PLAIN) from error
         message = f"the file of CI_OUTPUT cannot be read: {error.strerror}"
         raise OutputError(message) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            message = "what CI_OUTPUT names is no longer a plain file"
-            raise OutputError(message)
+            raise OutputError(_NOT_PLAIN)
         with open(descriptor, "rb", closefd=False) as file:
             return parse(file.read(LARGEST + 1))
     finally:

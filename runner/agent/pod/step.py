@@ -18,8 +18,9 @@ from runner.agent.verdict import CANCELLED, TIMEOUT, Ending
 
 _CHUNK = 256 * 1024
 _LONGEST_WAIT = 3600.0
-# Seconds in which a launcher must have told the end of a step that was killed; it waits for ten.
-_LAST_WAIT = 60.0
+# Seconds in which a launcher must have told the end of a step that was killed; it waits for ten. One
+# that does not hear of it, as the step took the word for it from the FIFO, ends with the agent.
+_LAST_WAIT = 20.0
 # A Pod that is deleted sends SIGTERM to step and agent at once, so one may hear the other die first.
 _SAME_TIME = 0.5
 _BY_SIGTERM = frozenset({-SIGTERM, 128 + SIGTERM})

@@ -68,8 +68,14 @@ def test_what_is_no_plain_file_is_refused_without_waiting_for_it(tmp_path: Path)
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("a=1\n")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
-    with pytest.raises(OutputError, match="cannot be read"):
+    with pytest.raises(OutputError, match="no longer a plain file"):
         read(tmp_path / "link")
+
+
+def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be read: Not a directory"):
+        read(tmp_path / "file" / "output")
 
 
 def test_declared_outputs_are_kept_and_others_told_of(tmp_path: Path) -> None:
