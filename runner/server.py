@@ -38,6 +38,7 @@ from runner.objects.base import ObjectStore
 from runner.objects.opening import open_shared_store, open_store
 from runner.pool import ThreadPool
 from runner.preparing_git import GitPreparer, Remote
+from runner.readiness import Readiness
 from runner.replanning import Replanner
 from runner.reporter import Destination, Reporter
 from runner.retention import expiry
@@ -164,16 +165,16 @@ def open_instance(settings: Settings) -> Iterator[Instance]:
 def _assemble(
     settings: Settings, database: Database, client: httpx2.Client, stack: ExitStack
 ) -> Instance:
-    clock = SystemClock()
+    clock, readiness = SystemClock(), Readiness()
     keyring = load_keyring(settings)
     if settings.object_folder is not None:
         _usable("object_store", settings.object_folder)
     logs = settings.data / "spool"
     if settings.executor == "kubernetes":
-        shared = open_shared_store(settings)
+        shared = open_shared_store(settings, readiness.reach)
         objects: ObjectStore = shared
         snapshots, logbook = Snapshots(objects), LogBook(logs, objects)
-        executor = open_kubernetes(settings, shared, snapshots, logbook)
+        executor = open_kubernetes(settings, shared, snapshots, logbook, readiness.reach)
         concurrency, ahead = settings.kubernetes.concurrency, settings.kubernetes.ahead
     else:
         objects = open_store(settings)
@@ -226,6 +227,7 @@ def _assemble(
         logbook=logbook,
         feed=feed,
         wake=engine.wake,
+        readiness=readiness,
     )
     inbox = DatabaseInbox(database, keyring, clock, settings, engine.wake)
     receiver = Receiver(inbox, all_forges(), limit=settings.limits.hook_body)
@@ -318,8 +320,15 @@ def _at_work(instance: Instance) -> Iterator[None]:
         threading.Thread(target=instance.reporter.serve, args=(stop,), name="hookline-reporter"),
         threading.Thread(target=instance.sweeper.serve, args=(stop,), name="hookline-sweeper"),
     ]
+    # A try may last as long as its network lets it, and leaves nothing half done.
+    trying = threading.Thread(
+        target=instance.services.readiness.serve,
+        args=(stop,),
+        name="hookline-readiness",
+        daemon=True,
+    )
     with _local_token(instance.services):
-        for thread in threads:
+        for thread in (*threads, trying):
             thread.start()
         try:
             yield

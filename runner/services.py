@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.clock import Clock
 from runner.database.connection import Database
 from runner.feed import Feed
 from runner.logs import LogBook
 from runner.objects.base import ObjectStore
+from runner.readiness import Readiness
 from runner.secrets import Keyring
 from runner.settings_model import Settings
 from runner.workspace.snapshots import Snapshots
@@ -28,3 +29,4 @@ class Services:
     logbook: LogBook
     feed: Feed
     wake: Callable[[], None]
+    readiness: Readiness = field(default_factory=Readiness)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.api.answers import answer
+from runner.api.errors import Unavailable
 from runner.services import Services
 
 
@@ -28,7 +29,10 @@ class Health:
         return answer({"status": "ok"})
 
     def ready(self, request: Request) -> Response:  # noqa: ARG002 - an endpoint
-        """Answer once the database does; its errors become a 503."""
+        """Answer once all was reached, while the database answers; its errors become a 503."""
+        if awaited := self.services.readiness.awaited:
+            message = f"not reached yet since the start: {' and '.join(awaited)}"
+            raise Unavailable(message, cure="the server goes on trying; its log says why")
         with self.services.database.read() as tx:
             tx.execute(text("SELECT 1"))
         return answer({"status": "ok"})

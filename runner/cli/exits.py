@@ -97,7 +97,11 @@ KINDS: Mapping[str, type[Failure]] = {
     "runner.client.ClientError": Unserved,
     "runner.workspace.errors.WorkspaceError": Unrunnable,
     "runner.objects.base.ObjectStoreError": Unrunnable,
+    "runner.objects.s3_errors.S3Error": Misconfigured,
+    "runner.objects.opening.StoreUnshared": Misconfigured,
+    "runner.objects.opening.StoreUnsupported": Misconfigured,
     "runner.executors.base.ExecutorError": Unrunnable,
+    "runner.executors.base.ExecutorUnusable": Misconfigured,
     "runner.retention.errors.RetentionError": Unrunnable,
 }
 """The errors that a command may end with; any other is a mistake of ours and shown in full."""

@@ -27,6 +27,10 @@ def serve(host: str | None, port: int | None, data: str | None, config_file: Pat
     The options outrank the environment and the settings file; `hookline config` shows what holds
     without them. Steps that run when the server ends go on, and are taken up at the next start.
 
+    What cannot be used as the settings say ends it with 3: a database, a data folder, a bucket, a
+    key, a kubeconfig, a namespace, a right. An object store or a cluster that only does not answer
+    is waited for: the log says so, and /readyz answers 503 until it was reached.
+
     \b
     Example: hookline serve --port 8080 --data ./data
     """

@@ -179,6 +179,22 @@ class ExecutorError(Exception):
     code = "executor"
 
 
+class ExecutorUnusable(ExecutorError):
+    """The executor cannot work as the settings say; `cure` is what would be right."""
+
+    code = "executor-unusable"
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        self.cure = cure
+        super().__init__(message)
+
+
+class ExecutorAway(ExecutorUnusable):
+    """What the executor needs does not answer, or is unwell; that may pass."""
+
+    code = "executor-away"
+
+
 class Executor(Protocol):
     """What runs attempts. Every method may raise `ExecutorError`; all are safe from any thread."""
 

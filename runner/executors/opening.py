@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.executors.base import Executor, ExecutorError
+from runner.executors.base import Executor, ExecutorAway, ExecutorUnusable
 from runner.executors.local import LocalExecutor
 from runner.logs import LogBook
 from runner.objects.base import SharedStore
+from runner.readiness import Reach, at_once
 from runner.workspace.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from runner.settings_model import Settings
-
-
-class ExecutorUnusable(ExecutorError):
-    """The executor cannot work as the settings say."""
-
-    code = "executor-unusable"
 
 
 def open_local(settings: Settings, logs: LogBook) -> Executor:
@@ -39,13 +34,19 @@ def open_local(settings: Settings, logs: LogBook) -> Executor:
 
 
 def open_kubernetes(
-    settings: Settings, objects: SharedStore, snapshots: Snapshots, logs: LogBook
+    settings: Settings,
+    objects: SharedStore,
+    snapshots: Snapshots,
+    logs: LogBook,
+    reach: Reach = at_once,
 ) -> Executor:
     """Return what runs steps as Pods; raise `ExecutorUnusable` if the cluster is no use.
 
     The rights in the namespace are looked at first, so that what is missing is said at once.
+    Whether a cluster that is away is waited for is up to `reach`.
     """
     try:
+        from runner.executors.kubernetes import trying  # noqa: PLC0415
         from runner.executors.kubernetes.executor import KubernetesExecutor  # noqa: PLC0415
         from runner.kube.client import connect  # noqa: PLC0415 - large, and an extra
     except ModuleNotFoundError as error:
@@ -53,18 +54,15 @@ def open_kubernetes(
         raise ExecutorUnusable(message) from error
     from runner.kube.errors import KubeError  # noqa: PLC0415 - comes with the client
 
-    where = f"the namespace {settings.kubernetes.namespace}"
     try:
         client = connect(settings.kubernetes)
-        missing = client.missing()
     except KubeError as error:
-        message = f"executor: {where} cannot be used: {error}"
-        raise ExecutorUnusable(message) from error
-    if missing:
+        raise trying.unusable(error, settings.kubernetes.namespace) from error
+    try:
+        reach("the cluster", lambda: trying.try_cluster(client), (ExecutorAway,))
+    except ExecutorUnusable:
         client.close()
-        lacking = ", ".join(str(permission) for permission in missing)
-        message = f"executor: in {where} these rights are missing: {lacking}"
-        raise ExecutorUnusable(message)
+        raise
     ca = settings.s3.ca_file.read_text() if settings.s3.ca_file else ""
     return KubernetesExecutor(
         client,

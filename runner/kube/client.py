@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from runner.kube.backoff import Backoff, Jitter
-from runner.kube.connection import Connection, Stream, configuration
+from runner.kube.connection import Connection, Stream
 from runner.kube.errors import (
     Conflict,
     Invalid,
@@ -23,6 +23,7 @@ from runner.kube.errors import (
     Unreachable,
     event_refusal,
 )
+from runner.kube.kubeconfig import configuration
 from runner.settings_model import Kubernetes
 
 TRIES = 5
@@ -272,6 +273,22 @@ class KubeClient:
     def missing(self, wanted: tuple[Permission, ...] = REQUIRED) -> tuple[Permission, ...]:
         """Return which of some rights in the namespace we lack, by SelfSubjectAccessReviews."""
         return tuple(permission for permission in wanted if not self._allowed(permission))
+
+    def has_namespace(self) -> bool:
+        """Whether the namespace is there, as far as that shows without a right to look at it.
+
+        Whatever is created in one that is not there, also for show only, is not found.
+        """
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hookline-check"}}
+        try:
+            self._ask("POST", self._secrets, "create secrets", secret, {"dryRun": "All"})
+        except NotFound:
+            return False
+        except Unreachable:
+            raise
+        except KubeError:  # a quota, a policy: somebody has looked at what is there
+            return True
+        return True
 
     def close(self) -> None:
         """Stop trying again, and close idle connections."""

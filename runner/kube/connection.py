@@ -1,8 +1,8 @@
 """One connection pool to one API server: requests and streams of plain JSON and bytes.
 
-The `kubernetes` package says where the server is, who we are and whom to trust (kubeconfig,
-credential plugins, service account), and makes the pool. Its models and generated methods stay
-out: they change between its versions, refuse fields they do not know, and cost 90 MB of memory.
+The `kubernetes` package knows where the server is, who we are and whom to trust (`kubeconfig`), and
+makes the pool. Its models and generated methods stay out: they change between its versions, refuse
+fields they do not know, and cost 90 MB of memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import quote, urlencode
@@ -18,60 +17,14 @@ from urllib.parse import quote, urlencode
 import urllib3
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import ConfigException, load_kube_config
-from kubernetes.config.incluster_config import InClusterConfigLoader
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
-from runner.kube.errors import NotConfigured, Silence, Unreachable, refusal
-from runner.settings_model import Kubernetes
+from runner.kube.errors import Silence, Unreachable, Untrusted, refusal
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 CHUNK = 64 * 1024
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-def configuration(
-    settings: Kubernetes,
-    environ: Mapping[str, str],
-    service_account: Path = SERVICE_ACCOUNT,
-) -> Configuration:
-    """Return how the cluster is reached: the setting's file, `KUBECONFIG`, the Pod's own account.
-
-    A proxy comes from the kubeconfig (`proxy-url`, which `kubernetes` 36 does not read), never from
-    the environment, and so do the authorities where it names some. Raise `NotConfigured` if there
-    is nothing usable.
-    """
-    found = Configuration()
-    found.proxy = None
-    found.no_proxy = None
-    file = str(settings.kubeconfig) if settings.kubeconfig else environ.get("KUBECONFIG")
-    try:
-        if file:
-            load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=file,
-                context=settings.context,
-                client_configuration=found,
-                persist_config=False,
-            )
-        else:
-            InClusterConfigLoader(  # type: ignore[no-untyped-call]
-                token_filename=str(service_account / "token"),
-                cert_filename=str(service_account / "ca.crt"),
-                environ=environ,
-            ).load_and_set(found)
-    except Exception as error:  # the loader trips over a file of another shape in any way
-        raise NotConfigured(_advice(file, str(error))) from error
-    return found
-
-
-def _advice(file: str | None, error: str) -> str:
-    if file:
-        return f"the kubeconfig {file} cannot be used: {error}"
-    return (
-        "no cluster is known: set kubernetes.kubeconfig or KUBECONFIG, or run inside a cluster "
-        f"with a service account ({error})"
-    )
 
 
 class Stream:
@@ -194,7 +147,8 @@ class Connection:
             )
         except (HTTPError, OSError) as error:
             message = f"{doing}: the API server at {self._base} cannot be reached: {error}"
-            raise Unreachable(message) from error
+            kind = Untrusted if isinstance(error, SSLError) else Unreachable
+            raise kind(message) from error
 
     def _headers(self, content_type: str) -> dict[str, str]:
         """Return the headers of a request; the token is read again when it is due."""

@@ -3,6 +3,7 @@
     KubeError
     ├── NotConfigured     it is not known how to reach the cluster
     ├── Unreachable       no answer, or one that says the server is unwell (5xx)
+    │   ├── Untrusted     no TLS connection that can be trusted
     │   ├── Silence       a stream said nothing for longer than it may
     │   └── Throttled     429: asked too often
     ├── Unauthorized      401: who we are is not accepted
@@ -61,9 +62,13 @@ class KubeError(Exception):
 
 
 class NotConfigured(KubeError):
-    """It is not known how to reach the cluster."""
+    """It is not known how to reach the cluster; `cure` is what would be right."""
 
     code = "kube-not-configured"
+
+    def __init__(self, message: str, *, cure: str = "") -> None:
+        self.cure = cure
+        super().__init__(message)
 
 
 class Unreachable(KubeError):
@@ -71,6 +76,12 @@ class Unreachable(KubeError):
 
     code = "kube-unreachable"
     passing = True
+
+
+class Untrusted(Unreachable):
+    """There is no TLS connection that can be trusted; it may pass if it was there before."""
+
+    code = "kube-untrusted"
 
 
 class Silence(Unreachable):
@@ -175,6 +186,12 @@ def refusal(
         reason=reason,
         retry_after=_retry_after(told, headers or {}),
     )
+
+
+def on_one_line(text: str, longest: int = 400) -> str:
+    """Return a text without its line breaks, cut if it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def event_refusal(status: Mapping[str, Any]) -> KubeError:

@@ -78,6 +78,7 @@ class Handler(QuietHandler):
             if self._spoiled(fault):
                 return
             self._authenticate()
+            self._placed(act, target.path)
             answer = self._carry_out(act, name, query, body, fault)
         except Refused as error:
             self._reply(error.answer)
@@ -128,6 +129,15 @@ class Handler(QuietHandler):
         if scheme.lower() != "bearer" or token != self.kube.token:
             raise Refused(401, "Unauthorized", "Unauthorized")
 
+    def _placed(self, act: str, path: str) -> None:
+        """Refuse to create in a namespace that is not there; to list in one finds nothing."""
+        from tests.support.fake_kube import NAMESPACE
+
+        _, found, place = path.partition("/namespaces/")
+        namespace = place.partition("/")[0]
+        if found and act.startswith("create ") and namespace != NAMESPACE:
+            raise Refused(404, "NotFound", f'namespaces "{namespace}" not found')
+
     def _reply(self, answer: Answer) -> None:
         headers = {"Content-Type": "application/json", **answer.headers}
         self.answer(answer.status, headers, answer.body)
@@ -139,7 +149,7 @@ class Handler(QuietHandler):
         options = body or {}
         answers: dict[str, Callable[[], Json | None]] = {
             "create selfsubjectaccessreviews": lambda: self._review(body),
-            "create pods": lambda: self._create("pods", body),
+            "create pods": lambda: self._create("pods", body, query),
             "get pods": lambda: self._found("pods", name),
             "list pods": lambda: self._list(query),
             "watch pods": lambda: self._watch(query, fault),
@@ -147,7 +157,7 @@ class Handler(QuietHandler):
             "delete pods": lambda: self._delete("pods", name, options),
             "deletecollection pods": lambda: self._delete_all("pods", query, options),
             "get pods/log": lambda: self._log(name, query, fault),
-            "create secrets": lambda: self._create("secrets", body),
+            "create secrets": lambda: self._create("secrets", body, query),
             "delete secrets": lambda: self._delete("secrets", name, options),
             "deletecollection secrets": lambda: self._delete_all("secrets", query, options),
             "list events": lambda: self._events(query),
@@ -166,13 +176,15 @@ class Handler(QuietHandler):
             raise Refused(404, "NotFound", f'{resource} "{name}" not found')
         return found
 
-    def _create(self, resource: str, body: Any) -> Json:
+    def _create(self, resource: str, body: Any, query: dict[str, str]) -> Json:
         name = body.get("metadata", {}).get("name")
         if not name or (resource == "pods" and not body.get("spec", {}).get("containers")):
             raise Refused(422, "Invalid", f'"{name}" is invalid: Required value')
         with self.kube.changed:
             if name in self.kube.shelves[resource]:
                 raise Refused(409, "AlreadyExists", f'{resource} "{name}" already exists')
+            if query.get("dryRun") == "All":
+                return dict(body)
             kept = self.kube.accept(resource, body)
         if resource == "pods":
             self.kube.created(kept)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.executors.base import ABSENT, AttemptId
+from runner.executors.base import ABSENT, AttemptId, ExecutorUnusable
 from runner.executors.kubernetes.executor import KubernetesExecutor
 from runner.executors.local import LocalExecutor
-from runner.executors.opening import ExecutorUnusable, open_kubernetes, open_local
+from runner.executors.opening import open_kubernetes, open_local
 from runner.logs import LogBook
 from runner.settings_model import S3, Kubernetes, Settings
 from runner.workspace.snapshots import Snapshots
@@ -72,7 +72,9 @@ def test_rights_that_are_missing_are_named(tmp_path: Path, objects: SharedMemory
 def test_a_cluster_that_nobody_told_of(tmp_path: Path, objects: SharedMemory) -> None:
     told = settings(Kubernetes(kubeconfig=tmp_path / "none"))
     logs = LogBook(tmp_path / "spool", objects)
-    with pytest.raises(ExecutorUnusable, match="the namespace hookline-runs cannot be used: "):
+    with pytest.raises(
+        ExecutorUnusable, match=r"executor: kubernetes\.kubeconfig: there is no file"
+    ):
         open_kubernetes(told, objects, Snapshots(objects), logs)
 
 
@@ -81,7 +83,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     script = """
 import sys
 sys.modules["kubernetes"] = None
-from runner.executors.opening import ExecutorUnusable, open_kubernetes
+from runner.executors.base import ExecutorUnusable
+from runner.executors.opening import open_kubernetes
 try:
     open_kubernetes(None, None, None, None)
 except ExecutorUnusable as error:
