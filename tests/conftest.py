@@ -1,4 +1,4 @@
-"""What holds for every test: what had to run here and did not is a failure."""
+"""What holds for every test: what had to run here and did not is a failure, and no clock decides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# By itself Hypothesis fails a test of which one example takes longer than 200 ms, or whose examples
+# are slow to draw: on a busy machine that says nothing.
+settings.register_profile(
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 REQUIRED = os.environ.get("HOOKLINE_TEST_REQUIRE") == "all"
 
