@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
+# How often to see whether a lock is free that is waited for, but not for ever.
+_TURN = 0.005
 
-def take(path: Path) -> int | None:
+
+def take(path: Path, patience: float = 0.0) -> int | None:
     """Return a descriptor that holds a file's lock, None if somebody else does.
 
-    The file is made if need be, its folder must be there.
+    Whoever holds it is given `patience` seconds to let go. The file is made if need be, its folder
+    must be there.
     """
-    try:
-        return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return None
+        time.sleep(_TURN)
 
 
 def obtain(path: Path) -> int:

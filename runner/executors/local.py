@@ -56,7 +56,8 @@ class LocalExecutor:
 
     `pass_environment` names the variables of `environ` that steps see (globs); `margin` is how
     many seconds an agent has, past the step's grace, to capture what a stopped step left before
-    it is killed itself; `log_limit` how many bytes of a log are kept.
+    it is killed itself; `patience` how many seconds one has that ended its attempt to be gone;
+    `log_limit` how many bytes of a log are kept.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LocalExecutor:
         environ: Mapping[str, str] = os.environ,
         interpreter: Sequence[str] = INTERPRETER,
         margin: float = 120.0,
+        patience: float = 10.0,
         log_limit: int = LARGEST_LOG,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,6 +81,7 @@ class LocalExecutor:
         self._environ = environ
         self._interpreter = tuple(interpreter)
         self._margin = margin
+        self._patience = patience
         self._log_limit = log_limit
         self._clock = clock
         self._mutex = threading.RLock()
@@ -162,18 +165,21 @@ class LocalExecutor:
     def forget(self, run: str, attempts: Iterable[AttemptId]) -> None:
         """Remove the folders of attempts and the idle workspaces of their run.
 
-        An attempt that still lives keeps its folder and its workspace.
+        An attempt that still lives keeps its folder and its workspace. Raise `ExecutorError` if an
+        agent that has ended its attempt does not go.
         """
         home = self._home(run)
-        folders = [self._folder(attempt).path for attempt in attempts]
+        folders = [self._folder(attempt) for attempt in attempts]
         spaces = home / "workspaces"
         with _explained(run, "forgotten"):
             with self._mutex:
-                doomed = [*_set_aside(home, ((path, path / "alive") for path in folders))]
-                idle = [*spaces.iterdir()] if spaces.is_dir() else []
-                doomed += _set_aside(home, ((path, path / "lock") for path in idle))
+                for folder in folders:
+                    if folder.path.is_dir():
+                        _set_aside(home, folder.path, self._hold(folder))
+                for path in [*spaces.iterdir()] if spaces.is_dir() else []:
+                    _set_aside(home, path, locks.take(path / "lock"))
             # What steps left may be large: nobody is kept waiting for it.
-            for path in dict.fromkeys((*doomed, *_left_over(home))):
+            for path in [*home.glob(f"{_DOOMED}*")]:
                 remove(path)
             for path in (spaces, home):
                 with suppress(OSError):
@@ -306,6 +312,19 @@ class LocalExecutor:
             for listener in tuple(self._listeners):
                 listener(attempt)
 
+    def _hold(self, folder: Folder) -> int | None:
+        """Return the lock of an attempt that has ended, or never ran; None if it lives.
+
+        An agent puts its result down and then lets go, so it may hold the lock for a moment after
+        the end was seen. Raise `TimeoutError` if that moment does not end.
+        """
+        ended = endings.read_result(folder) is not None
+        held = locks.take(folder.alive, self._patience if ended else 0.0)
+        if held is None and ended:
+            message = f"the agent in {folder.path} has ended its attempt and does not go"
+            raise TimeoutError(message)
+        return held
+
     def _kill_agent(self, folder: Folder) -> None:
         """Kill an agent that did not end when asked; what it ran is killed when that is seen."""
         if locks.held(folder.alive):
@@ -333,17 +352,10 @@ def _signal_agent(folder: Folder, number: signal.Signals) -> None:
 _DOOMED = ".doomed-"
 
 
-def _set_aside(home: Path, folders: Iterable[tuple[Path, Path]]) -> Iterator[Path]:
-    """Take folders (with their locks) away under other names, those left out that are in use."""
-    for path, lock in folders:
-        held = locks.take(lock) if path.is_dir() else None
-        if held is not None:
-            try:
-                yield path.rename(home / f"{_DOOMED}{path.name}-{time.monotonic_ns()}")
-            finally:
-                os.close(held)
-
-
-def _left_over(home: Path) -> list[Path]:
-    """Return what was set aside by somebody who did not come to remove it."""
-    return [*home.glob(f"{_DOOMED}*")]
+def _set_aside(home: Path, path: Path, held: int | None) -> None:
+    """Take a folder away under another name if its lock is `held`, and let go of that."""
+    if held is not None:
+        try:
+            path.rename(home / f"{_DOOMED}{path.name}-{time.monotonic_ns()}")
+        finally:
+            os.close(held)

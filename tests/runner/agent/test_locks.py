@@ -24,6 +24,17 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     os.close(second)
 
 
+def test_a_holder_may_be_given_time_to_let_go(tmp_path: Path) -> None:
+    held = locks.obtain(tmp_path / "lock")
+    assert locks.take(tmp_path / "lock", patience=0.02) is None
+    going = threading.Timer(0.05, os.close, [held])
+    going.start()
+    taken = locks.take(tmp_path / "lock", patience=30)
+    assert taken is not None
+    going.join()
+    os.close(taken)
+
+
 def test_nobody_holds_the_lock_of_a_file_that_is_not(tmp_path: Path) -> None:
     assert not locks.held(tmp_path / "none")
     assert not (tmp_path / "none").exists()

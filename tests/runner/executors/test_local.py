@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.states import Cause, Outcome
+from runner.agent import locks
 from runner.executors.base import (
     ABSENT,
     AttemptId,
@@ -275,6 +276,32 @@ def test_forgetting_a_run_leaves_nothing_of_it(bench: Bench) -> None:
         bench.end(order)
     bench.settle()
     bench.executor.forget("run-1", [first.attempt, second.attempt])
+    assert list(bench.root.iterdir()) == []
+
+
+def test_forgetting_waits_for_an_agent_that_is_about_to_go(bench: Bench) -> None:
+    order = bench.start("true")
+    bench.end(order)
+    bench.settle()
+    held = locks.obtain(bench.folder(order).alive)
+    going = threading.Timer(0.2, os.close, [held])
+    going.start()
+    bench.executor.forget("run-1", [order.attempt])
+    assert list(bench.root.iterdir()) == []
+    going.join()
+
+
+def test_forgetting_tells_of_an_agent_that_has_ended_and_does_not_go(bench: Bench) -> None:
+    order = bench.start("true")
+    bench.end(order)
+    bench.settle()
+    executor = bench.new_executor(patience=0.02)
+    held = locks.obtain(bench.folder(order).alive)
+    with pytest.raises(ExecutorError, match="has ended its attempt and does not go"):
+        executor.forget("run-1", [order.attempt])
+    assert bench.folder(order).path.is_dir()
+    os.close(held)
+    executor.forget("run-1", [order.attempt])
     assert list(bench.root.iterdir()) == []
 
 
