@@ -104,7 +104,7 @@ class LogBook:
         return tuple(found.key.removeprefix(before) for found in self._objects.list(before))
 
     def read_service(self, attempt: AttemptId, service: str) -> Iterator[LogLine]:
-        """Yield the lines of a service's log, which were read when the step had ended."""
+        """Yield the lines of a service's log, their time that at which they were read."""
         packed = self._objects.get(self.service_key(attempt, service))
         with gzip.GzipFile(fileobj=io.BytesIO(packed), mode="rb") as file:
             for number, line in enumerate(_whole_lines(cast(BinaryIO, file)), start=1):

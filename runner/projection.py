@@ -56,6 +56,7 @@ def _step(run: str, position: int, step: progress.StepProgress) -> Step:
         attempt=len(step.attempts) if attempt else 0,
         allow_failure=step.planned.allow_failure,
         needs=step.planned.needs,
+        services=tuple(service.name for service in step.planned.services),
         reason=step.reason,
         ended_at=step.ended_at,
     )

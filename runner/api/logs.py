@@ -38,6 +38,7 @@ class Text(Parameters):
     attempt: AttemptNumber | None = None
     first: LineNumber = Field(1, alias="from")
     timestamps: bool = False
+    service: Annotated[str, Field(max_length=63)] | None = None
 
 
 class Lines(Parameters):
@@ -73,7 +74,10 @@ class Logs:
         """Answer with the lines there are, as text."""
         asked = parameters_of(request, Text)
         found = self._found(request, asked.attempt)
-        lines = self.services.logbook.read(found.id, asked.first) if found.id else iter(())
+        if asked.service is not None:
+            lines = self._of_service(found, asked.service, asked.first)
+        else:
+            lines = self.services.logbook.read(found.id, asked.first) if found.id else iter(())
         return plain(_chunks(lines, timestamps=asked.timestamps))
 
     async def stream(self, request: Request) -> Response:
@@ -89,6 +93,18 @@ class Logs:
         with self.services.database.read() as tx:
             run, _ = run_of(tx, visitor, request.path_params["id"])
             return attempts.find(tx, run.id, request.path_params["step"], number)
+
+    def _of_service(self, found: Found, service: str, first: int) -> Iterator[LogLine]:
+        """Return the lines of a service's log from a number on; raise `NotFound`."""
+        if not found.ended:
+            message = f"the log of the service {service!r} is not kept yet"
+            raise NotFound(message, cure="it is read when the step has ended")
+        kept = self.services.logbook.services(found.id) if found.id else ()
+        if found.id is None or service not in kept:
+            message = f"no log of a service {service!r} was kept of this attempt"
+            raise NotFound(message, cure=f"its services with a log: {', '.join(kept) or 'none'}")
+        lines = self.services.logbook.read_service(found.id, service)
+        return (line for line in lines if line.number >= first)
 
     def _look(self, place: Place) -> Found | None:
         try:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
@@ -115,10 +116,11 @@ def version(view: RunView) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def log_path(run_id: str, step: str, attempt: int | None = None) -> str:
-    """Return the path at which a step's log is served as text."""
-    asked = "" if attempt is None else f"?attempt={attempt}"
-    return f"/api/v1/runs/{run_id}/steps/{encoded(step)}/log{asked}"
+def log_path(run_id: str, step: str, attempt: int | None = None, service: str | None = None) -> str:
+    """Return the path at which the log of a step, or of a service of it, is served as text."""
+    asked = {"attempt": attempt, "service": service}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return f"/api/v1/runs/{run_id}/steps/{encoded(step)}/log{'?' if query else ''}{query}"
 
 
 def artifact_path(run_id: str, step: str, artifact: str, attempt: int | None = None) -> str:
@@ -136,6 +138,7 @@ def _step(step: Step, tries: tuple[Attempt, ...], run_id: str) -> dict[str, Any]
         "attempt": step.attempt,
         "allow_failure": step.allow_failure,
         "needs": list(step.needs),
+        "services": list(step.services or ()),
         **_result(step, run_id, step.name, None),
         "log": log_path(run_id, step.name),
         "attempts": [_attempt(attempt, run_id) for attempt in tries],

@@ -72,9 +72,20 @@ class Follower:
         self._threads: list[threading.Thread] = []
         self._errors: list[ClientError] = []
 
-    def read(self, step: str, attempt: int | None = None, *, follow: bool = False) -> None:
-        """Print the log of a step's attempt, by default the latest; with `follow` to its end."""
-        for entry in (self._live if follow else self._stored)(step, attempt):
+    def read(
+        self,
+        step: str,
+        attempt: int | None = None,
+        *,
+        follow: bool = False,
+        service: str | None = None,
+    ) -> None:
+        """Print the log of a step's attempt, by default the latest; with `follow` to its end.
+
+        With `service` that of a service of it, which cannot be followed.
+        """
+        entries = self._live(step, attempt) if follow else self._stored(step, attempt, service)
+        for entry in entries:
             self._printer.show(entry)
 
     def follow(self, only: str | None = None) -> None:
@@ -133,8 +144,8 @@ class Follower:
                 number, text = int(event.data["number"]), str(event.data["text"])
                 yield LogEntry(step, attempt, number, at, text)
 
-    def _stored(self, step: str, attempt: int | None) -> Iterator[LogEntry]:
-        query = {"attempt": attempt, "timestamps": "true"}
+    def _stored(self, step: str, attempt: int | None, service: str | None) -> Iterator[LogEntry]:
+        query = {"attempt": attempt, "timestamps": "true", "service": service}
         lines = self._client.lines(f"{self._run}{path_of('steps', step, 'log')}", query)
         for number, line in enumerate(lines, start=1):
             at, _, text = line.partition(" ")

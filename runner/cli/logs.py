@@ -20,6 +20,7 @@ _RED = ("failure", "error")
 @click.argument("step", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the step, or the run, has ended.")
 @click.option("--attempt", type=click.IntRange(min=1), help="An earlier attempt of the step.")
+@click.option("--service", metavar="NAME", help="The log of a service of the step, once it ended.")
 @click.option("--timestamps", is_flag=True, help="Put the time before each line.")
 @repository_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -30,6 +31,7 @@ def logs(
     step: str | None,
     follow: bool,
     attempt: int | None,
+    service: str | None,
     timestamps: bool,
     repository: str | None,
     as_json: bool,
@@ -45,11 +47,10 @@ def logs(
     from runner.cli.following import Follower, Printer
     from runner.cli.naming import find_run
 
-    if attempt is not None and step is None:
-        message = "--attempt needs a STEP"
-        raise click.UsageError(message)
+    check_options(step, attempt, service, follow=follow)
     found = find_run(client, run, repository)
     check_step(found, step)
+    check_service(found, step, service)
     steps = [step] if step else chosen(found)
     named = step is None and (follow or len(steps) > 1)
     printer = Printer(click.echo, timestamps=timestamps, named=named, as_json=as_json)
@@ -58,9 +59,33 @@ def logs(
         follower.follow(step)
         return
     for name in steps:
-        follower.read(name, attempt or latest(found, name), follow=follow)
+        follower.read(name, attempt or latest(found, name), follow=follow, service=service)
     if not steps:
         click.echo("; ".join(found.get("errors", ())) or "no step has run yet", err=True)
+
+
+def check_options(
+    step: str | None, attempt: int | None, service: str | None, *, follow: bool
+) -> None:
+    """Raise UsageError for options that do not go together."""
+    if attempt is not None and step is None:
+        message = "--attempt needs a STEP"
+        raise click.UsageError(message)
+    if service is not None and step is None:
+        message = "--service needs a STEP"
+        raise click.UsageError(message)
+    if service is not None and follow:
+        message = "--service cannot be followed: its log is kept when the step has ended"
+        raise click.UsageError(message)
+
+
+def check_service(run: dict[str, Any], step: str | None, service: str | None) -> None:
+    """Raise UsageError for a service that a step does not have."""
+    names = [name for found in run["steps"] if found["name"] == step for name in found["services"]]
+    if service is not None and service not in names:
+        listed = ", ".join(names) or "none"
+        message = f"the step {step!r} has no service {service!r}; it has {listed}"
+        raise click.UsageError(message)
 
 
 def check_step(run: dict[str, Any], step: str | None) -> None:

@@ -20,6 +20,7 @@ from runner.executors.base import Artifact
 class Step:
     """A step of a run; `attempt` is the number of its latest attempt, 0 before the first.
 
+    `services` are the names of what runs beside it, None where that was not written down.
     `outputs` maps names to texts; `snapshot` is the digest of what the step left behind.
     """
 
@@ -31,6 +32,7 @@ class Step:
     attempt: int = 0
     allow_failure: bool = False
     needs: tuple[str, ...] = ()
+    services: tuple[str, ...] | None = None
     outcome: Outcome | None = None
     cause: Cause = Cause.NONE
     reason: str = ""

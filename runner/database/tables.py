@@ -204,6 +204,7 @@ steps = Table(
     _needed("attempt", Integer),
     _needed("allow_failure", Boolean),
     _needed("needs", LIST),
+    Column("services", LIST),
     *_results(),
 )
 

@@ -73,6 +73,14 @@ class Try:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A service of a step on the page; `address` is where its log is served as text."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Panel:
     """A step on the page."""
 
@@ -84,6 +92,7 @@ class Panel:
     attempt: Attempt | None
     earlier: tuple[Try, ...]
     files: tuple[File, ...]
+    services: tuple[Beside, ...]
     log: Shown | None
 
 
@@ -144,6 +153,17 @@ def _follow(run_id: str, step: Step, number: int) -> str:
     return f"/runs/{run_id}/steps/{encoded(step.name)}/lines?attempt={number}"
 
 
+def _services(view: RunView, step: Step) -> tuple[Beside, ...]:
+    """Return the services of a step whose logs are kept by now, as they are once it has ended."""
+    attempt = latest(view, step)
+    if attempt is None or attempt.ended_at is None:
+        return ()
+    names = step.services or ()
+    return tuple(
+        Beside(name, log_path(view.run.id, step.name, attempt.number, name)) for name in names
+    )
+
+
 def _panel(view: RunView, step: Step, log: Shown | None) -> Panel:
     run_id = view.run.id
     files = tuple(
@@ -164,5 +184,6 @@ def _panel(view: RunView, step: Step, log: Shown | None) -> Panel:
         attempt=latest(view, step),
         earlier=earlier,
         files=files,
+        services=_services(view, step),
         log=log,
     )

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runner.clock import Clock
 from runner.executors.kubernetes.cases import Case, Patience
 from runner.executors.kubernetes.ends import Ends
 from runner.executors.kubernetes.forgetting import GRACE
+from runner.executors.kubernetes.servicelogs import ServiceLogs
 from runner.executors.kubernetes.views import PodView
 from runner.kube.client import KubeClient
-from runner.kube.errors import KubeError, NotFound, NotReady
 from runner.kube.podfacts import State
-from runner.kube.podspec import SERVICE_PREFIX
-from runner.logs import LogBook
-
-log = logging.getLogger("hookline.kubernetes")
 
 
 @dataclass(frozen=True)
@@ -26,10 +20,9 @@ class Clearing:
 
     client: KubeClient
     ends: Ends
-    logs: LogBook
+    services: ServiceLogs
     clock: Clock
     patience: Patience
-    log_limit: int
 
     def go_on(self, case: Case, pod: PodView | None) -> float | None:
         """Do what can be done now; return after how many seconds to ask again, None if all is.
@@ -69,24 +62,7 @@ class Clearing:
         return left
 
     def _keep_services(self, case: Case, pod: PodView) -> None:
-        """Keep the logs of the services; one that cannot be read now will never be."""
-        for container in () if case.kept else pod.facts.services:
-            try:
-                stream = self.client.pod_log(case.name, container.name, limit=self.log_limit)
-                with stream:
-                    lines = _stamped(b"".join(stream), self.clock.now())
-            except (NotReady, NotFound):
-                continue
-            except KubeError as error:
-                log.warning("the log of %s of %s is lost: %s", container.name, case.name, error)
-                continue
-            service = container.name.removeprefix(SERVICE_PREFIX)
-            self.logs.keep_service(case.attempt, service, lines)
+        if not case.kept:
+            secrets = None if case.order is None else case.order.secrets
+            self.services.keep(case.attempt, pod, secrets)
         case.kept = True
-
-
-def _stamped(data: bytes, at: float) -> Iterable[bytes]:
-    """Yield lines as logs hold them, with the time at which they were read."""
-    stamp = b"%.6f " % at
-    for line in data.splitlines():
-        yield stamp + line + b"\n"

@@ -32,6 +32,7 @@ from runner.executors.kubernetes.making import Making
 from runner.executors.kubernetes.orders import Orders
 from runner.executors.kubernetes.roster import Roster
 from runner.executors.kubernetes.rounds import Rounds
+from runner.executors.kubernetes.servicelogs import ServiceLogs
 from runner.executors.kubernetes.tending import Tending
 from runner.executors.kubernetes.transcripts import Transcripts
 from runner.executors.kubernetes.troubles import TROUBLES, Troubles
@@ -94,7 +95,7 @@ class KubernetesExecutor:
             client=client,
             roster=self._roster,
             acts=Acts(making, ends, clock, patience, self._follow, self._roster.drop),
-            clearing=Clearing(client, ends, logs, clock, patience, log_limit),
+            clearing=Clearing(client, ends, ServiceLogs(client, logs, clock), clock, patience),
             room=room,
             clock=clock,
             patience=patience,

@@ -84,6 +84,25 @@ def test_a_step_that_has_not_begun_has_an_empty_log(client: TestClient, run: Run
     assert client.get(place(run, "later", "?attempt=1")).json()["error"]["cure"].endswith("none")
 
 
+def test_a_service_has_its_log_once_the_step_has_ended(
+    instance: Instance, client: TestClient, run: Run
+) -> None:
+    attempt = AttemptId(run.id, "build", 1)
+    logbook = instance.services.logbook
+    answer = client.get(place(run, "build", "?service=db"))
+    assert answer.status_code == 404
+    assert answer.json()["error"]["cure"] == "its services with a log: none"
+    logbook.keep_service(attempt, "db", [b"1700000000.000000 up\n", b"1700000000.000000 bye\n"])
+    assert client.get(place(run, "build", "?service=db")).text == "up\nbye\n"
+    told = client.get(place(run, "build", "?service=db&from=2&timestamps=1&attempt=1")).text
+    assert told == "2023-11-14T22:13:20.000Z bye\n"
+    answer = client.get(place(run, "build", "?service=web"))
+    assert answer.json()["error"]["cure"] == "its services with a log: db"
+    answer = client.get(place(run, "go", "?service=db"))
+    assert answer.json()["error"]["cure"] == "it is read when the step has ended"
+    assert client.get(place(run, "later", "?service=db")).status_code == 404
+
+
 def test_a_long_log_comes_in_pieces(instance: Instance, client: TestClient, run: Run) -> None:
     lines = [f"line {number} " + "x" * 1000 for number in range(200)]
     instance.log(run, "build", *lines)

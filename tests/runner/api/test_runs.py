@@ -77,6 +77,7 @@ def test_a_run_is_told_in_full(instance: Instance, client: TestClient) -> None:
         "attempt": 1,
         "allow_failure": False,
         "needs": [],
+        "services": [],
         **result,
         "artifacts": [artifact],
         "log": f"{own}/log",

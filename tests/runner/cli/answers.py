@@ -56,6 +56,7 @@ def a_step(name: str, state: str = "success", tries: int = 1, **parts: Any) -> d
         "attempt": tries,
         "allow_failure": False,
         "needs": [],
+        "services": [],
         **result,
         "log": "",
         "attempts": [{"number": number + 1, **result, "log": ""} for number in range(tries)],

@@ -42,6 +42,28 @@ def test_a_step(ask: Invoke, api: ScriptedApi) -> None:
     assert records[1]["line"] == "\x1b[31mtwo\x1b[2J"
 
 
+def test_a_service_of_a_step(ask: Invoke, api: ScriptedApi) -> None:
+    api.on("GET", "/runs/01run", a_run(steps=[a_step("test", services=["db", "queue"])]))
+    place = "/runs/01run/steps/test/log?attempt=1&timestamps=true&service=db"
+    api.text(place, f"{STAMP} ready\n{STAMP} bye\n")
+    assert ask("logs", "01run", "test", "--service", "db").output == "ready\nbye\n"
+    told = ask("logs", "01run", "test", "--service", "web")
+    words = "the step 'test' has no service 'web'; it has db, queue"
+    assert (told.exit_code, words in told.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--service", "db"], "--service needs a STEP"),
+        (["test", "--service", "db", "-f"], "--service cannot be followed"),
+    ],
+)
+def test_a_service_needs_a_step_that_has_ended(ask: Invoke, options: list[str], words: str) -> None:
+    told = ask("logs", "01run", *options)
+    assert (told.exit_code, words in told.stderr) == (2, True)
+
+
 def test_the_steps_that_failed_or_all(ask: Invoke, api: ScriptedApi) -> None:
     good = [a_step("a"), a_step("b"), a_step("c", "skipped", tries=0)]
     bad = [a_step("a"), a_step("b", "failure"), a_step("c", "error", tries=2)]

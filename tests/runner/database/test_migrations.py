@@ -180,4 +180,5 @@ def test_the_migrations_are_packaged() -> None:
     assert [path.name for path in sorted((folder / "versions").glob("*.py"))] == [
         "v0001_first.py",
         "v0002_secrets.py",
+        "v0003_services.py",
     ]

@@ -18,7 +18,9 @@ def test_steps_are_written_and_written_over(database: Database) -> None:
     with database.write() as tx:
         run = a_claimed_run(tx)
         lint = Step(run_id=run.id, name="lint", position=1)
-        test = Step(run_id=run.id, name="test (python=3.12)", position=0, needs=("lint",))
+        test = Step(
+            run_id=run.id, name="test (python=3.12)", position=0, needs=("lint",), services=("db",)
+        )
         steps.put(tx, run.id, 1, [lint, test])
         assert steps.of(tx, run.id) == [test, lint]
         done = replace(

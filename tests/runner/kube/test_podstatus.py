@@ -664,7 +664,7 @@ def test_one_that_waits_for_its_services() -> None:
     found = pod(services={"db": running(), "mq": running()}, unready=True, go=False)
     reading = look(found, NOT_YET)
     assert reading.phase is PodPhase.WAITING
-    assert reading.message == "waits until service `db` and service `mq` is ready"
+    assert reading.message == "waits until service `db` and service `mq` are ready"
     assert look(found, KNOWN).phase is PodPhase.RUNNING
 
 

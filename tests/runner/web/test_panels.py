@@ -68,6 +68,20 @@ def test_the_page_has_an_end_and_what_failed_comes_first(instance: Instance) -> 
     assert len(log.rows) == LINES
 
 
+def test_the_logs_of_services_once_they_are_kept(instance: Instance) -> None:
+    run, view = shown(
+        instance,
+        a_step("a", services=("db", "queue")),
+        a_step("b", State.RUNNING, services=("db",)),
+        a_step("c", State.PENDING, services=("db",)),
+    )
+    found = by_name(instance, view)
+    told = {name: [one.name for one in panel.services] for name, panel in found.items()}
+    assert told == {"a": ["db", "queue"], "b": [], "c": []}
+    address = f"/api/v1/runs/{run.id}/steps/a/log?attempt=1&service=db"
+    assert found["a"].services[0].address == address
+
+
 def test_earlier_attempts_and_artifacts(instance: Instance) -> None:
     digest, files = instance.snapshot({"out/a b.txt": b"x" * 2000})
     step = a_step("a", attempt=2, snapshot=digest, artifacts=files)
