@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.servers import Server
+from tests.support.agents import end_agents
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield make
     for server in made:
         server.stop()
+        end_agents(server.data / "work")
 
 
 @pytest.fixture

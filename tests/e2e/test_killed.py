@@ -23,6 +23,7 @@ steps:
   first: {{run: "echo first >> {ran}"}}
   slow:
     needs: first
+    timeout: 2m
     run: |
       echo "slow $CI_ATTEMPT" >> {ran}
       while [ ! -e {go} ]; do sleep 0.1; done
@@ -56,6 +57,7 @@ def test_what_ended_while_no_server_was_there_is_picked_up(server: Server, tmp_p
 steps:
   slow:
     outputs: [x]
+    timeout: 2m
     run: |
       while [ ! -e {go} ]; do sleep 0.1; done
       echo x=42 >> "$CI_OUTPUT"

@@ -24,6 +24,7 @@ from runner.workspace.index import Index
 from runner.workspace.manifest import EMPTY
 from runner.workspace.snapshots import Snapshots
 from tests.runner.executors.contract import PATIENCE, Ear
+from tests.support.agents import end_agents
 
 RUN = "run-1"
 
@@ -147,10 +148,8 @@ class Bench:
                 assert not thread.is_alive(), thread.name
 
     def close(self) -> None:
-        """End what still runs, and stop to watch."""
-        for order in self._orders:
-            self.executor.stop(order.attempt)
-            self.ear.until(order.attempt, Phase.ENDED, Phase.ABSENT)
+        """End what still runs, whoever started it, and stop to watch."""
+        end_agents(self.root)
         self.settle()
         for executor in self._executors:
             executor.close()

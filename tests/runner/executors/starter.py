@@ -24,6 +24,7 @@ def order(digest: str, gate: str) -> Order:
         command=("sh", "-c", script),
         environment={"GATE": gate},
         input=digest,
+        timeout=60.0,
     )
 
 
