@@ -52,6 +52,11 @@ class ContainerFacts:
         return f"service `{self.name.removeprefix(SERVICE_PREFIX)}`"
 
     @property
+    def unready(self) -> bool:
+        """Whether those who need it must still wait: until it is ready if that shows, else started."""
+        return not self.ready if self.probed else self.state is State.WAITING
+
+    @property
     def out_of_memory(self) -> bool:
         """Whether the kernel killed its first process, or one the kubelet counts, for memory."""
         return self.reason == "OOMKilled" or "OOM-killed" in self.message

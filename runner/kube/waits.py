@@ -71,7 +71,7 @@ def why(pod: PodFacts, events: Sequence[EventFacts] | None, now: float) -> Wait 
 
 def unready(pod: PodFacts) -> Wait | None:
     """Return the wait for services that are not ready, None if all are."""
-    names = [each.who for each in pod.services if each.probed and not each.ready]
+    names = [each.who for each in pod.services if each.unready]
     are = "are" if len(names) > 1 else "is"
     return Wait(message=f"waits until {' and '.join(names)} {are} ready") if names else None
 

@@ -39,7 +39,7 @@ ADDRESSES = {
 class Try:
     """Something a step tries: a script, and a pattern of all that it prints.
 
-    What it prints ends in ` -> CODE` if it failed.
+    If it fails, its last line is `-> CODE`.
     """
 
     name: str

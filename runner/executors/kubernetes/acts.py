@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,14 @@ from runner.executors.kubernetes.hearing import Hearing
 from runner.executors.kubernetes.making import Making
 from runner.executors.kubernetes.moves import Move
 from runner.executors.kubernetes.records import Told
+from runner.executors.kubernetes.servicelogs import ServiceLogs
 from runner.executors.kubernetes.views import PodView
 from runner.kube.errors import NotFound
 from runner.kube.podspec import STOP
 from runner.kube.podstatus import Reading
+from runner.objects.base import ObjectStoreError
+
+log = logging.getLogger("hookline.kubernetes")
 
 Listen: TypeAlias = Callable[[Case], Hearing]
 
@@ -38,6 +43,7 @@ class Acts:
 
     making: Making
     ends: Ends
+    services: ServiceLogs
     clock: Clock
     patience: Patience
     listen: Listen
@@ -95,10 +101,19 @@ class Acts:
 
     def _dismiss(self, case: Case, pod: PodView | None) -> None:
         if pod is not None:
+            self._keep_services(case, pod)
             grace = None if case.let_go else _IDLE
             self.making.client.delete_pod(case.name, grace=grace, uid=pod.uid)
             case.dismissed = pod.uid
         case.asked = True
+
+    def _keep_services(self, case: Case, pod: PodView) -> None:
+        """Keep what services wrote that did not become ready in time: it may say why."""
+        if case.stopping:
+            try:
+                self.services.keep(case, pod)
+            except ObjectStoreError as error:
+                log.warning("the logs of the services of %s are lost: %s", pod.name, error)
 
     def _kill(self, case: Case) -> float:
         self.making.client.delete_pod(case.name, grace=0)

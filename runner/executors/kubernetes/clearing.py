@@ -40,7 +40,7 @@ class Clearing:
         if (left := self._lingers(case, pod)) > 0:
             return left
         self.ends.store(case)
-        self._keep_services(case, pod)
+        self.services.keep(case, pod)
         self.client.delete_pod(case.name, grace=GRACE, uid=pod.uid)
         case.dismissed = pod.uid
         case.cleared.set()
@@ -60,9 +60,3 @@ class Clearing:
             case.since.pop("leave")
             return self.patience.leave
         return left
-
-    def _keep_services(self, case: Case, pod: PodView) -> None:
-        if not case.kept:
-            secrets = None if case.order is None else case.order.secrets
-            self.services.keep(case.attempt, pod, secrets)
-        case.kept = True

@@ -90,12 +90,13 @@ class KubernetesExecutor:
         self._transcripts = Transcripts(logs, objects, log_limit)
         ends = Ends(self._orders, self._transcripts, clock, patience)
         room = Room(clock, patience.crowded, self._crowd)
+        services = ServiceLogs(client, logs, clock)
         making = Making(client, self._reflector, self._orders, settings, clock, ca)
         self._tending = Tending(
             client=client,
             roster=self._roster,
-            acts=Acts(making, ends, clock, patience, self._follow, self._roster.drop),
-            clearing=Clearing(client, ends, ServiceLogs(client, logs, clock), clock, patience),
+            acts=Acts(making, ends, services, clock, patience, self._follow, self._roster.drop),
+            clearing=Clearing(client, ends, services, clock, patience),
             room=room,
             clock=clock,
             patience=patience,

@@ -40,10 +40,13 @@ class Making:
     def make(self, case: Case, outline: Outline, order: Order | None) -> float | None:
         """Create Secret and Pod, with its order written if there is one."""
         born = self.clock.now()
-        probed = any(service.ready for service in outline.services)
         waiting = LONGEST_WAIT if order is None else self.orders.waiting
         pod = make_pod(
-            outline, self.settings, go=order is not None and not probed, waiting=waiting, born=born
+            outline,
+            self.settings,
+            go=order is not None and not outline.services,
+            waiting=waiting,
+            born=born,
         )
         if order is not None and not self._write(case, order):
             return None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from runner.agent.masking import Masker
 from runner.clock import Clock
 from runner.executors.base import AttemptId
+from runner.executors.kubernetes.cases import Case
 from runner.executors.kubernetes.views import PodView
 from runner.kube.errors import KubeError, NotFound, NotReady
 from runner.kube.podfacts import ContainerFacts
@@ -42,22 +43,30 @@ class ServiceLogs:
     logs: LogBook
     clock: Clock
 
-    def keep(self, attempt: AttemptId, pod: PodView, secrets: Mapping[str, str] | None) -> None:
-        """Keep the logs of all services of an attempt; one that cannot be read now never will be.
+    def keep(self, case: Case, pod: PodView) -> None:
+        """Keep the logs of all services of a case, once; what cannot be read now never will be.
 
-        A step may tell its services its secrets, so these are masked. With None they are not
-        known: if the step has any, nothing is kept. Raise `ObjectStoreError`.
+        A step may tell its services its secrets, so these are masked. If they are not known, as
+        the case has no order, and there are any, nothing is kept. Raise `ObjectStoreError`.
         """
-        if secrets is None and _has_secrets(pod.raw):
-            log.warning("the logs of the services of %s are lost: they may hold secrets", pod.name)
+        if case.kept:
             return
-        for container in pod.facts.services:
-            data = self._read(pod, container)
-            if data is not None:
-                masker = Masker((secrets or {}).values())
-                lines = _stamped(masker.feed(data) + masker.flush(), self.clock.now())
-                service = container.name.removeprefix(SERVICE_PREFIX)
-                self.logs.keep_service(attempt, service, lines)
+        if case.order is None and _has_secrets(pod.raw):
+            log.warning("the logs of the services of %s are lost: they may hold secrets", pod.name)
+        else:
+            secrets = case.order.secrets.values() if case.order else ()
+            for container in pod.facts.services:
+                self._keep(case.attempt, pod, container, Masker(secrets))
+        case.kept = True
+
+    def _keep(
+        self, attempt: AttemptId, pod: PodView, container: ContainerFacts, masker: Masker
+    ) -> None:
+        data = self._read(pod, container)
+        if data is not None:
+            lines = _stamped(masker.feed(data) + masker.flush(), self.clock.now())
+            service = container.name.removeprefix(SERVICE_PREFIX)
+            self.logs.keep_service(attempt, service, lines)
 
     def _read(self, pod: PodView, container: ContainerFacts) -> bytes | None:
         """Return what a service wrote, None if that cannot be had."""

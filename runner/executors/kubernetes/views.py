@@ -44,7 +44,7 @@ class PodView:
     @property
     def unready(self) -> bool:
         """Whether there are services that are to be waited for."""
-        return any(service.probed and not service.ready for service in self.facts.services)
+        return any(service.unready for service in self.facts.services)
 
     @property
     def unschedulable(self) -> bool:

@@ -414,10 +414,61 @@ class TestServices:
         assert book.services(order.attempt) == ("db",)
         assert [line.text for line in book.read_service(order.attempt, "db")] == ["up"]
 
-    def test_without_readiness_are_not_waited_for(self, rig: Rig) -> None:
+    def test_without_readiness_are_waited_for_until_they_are_started(self, rig: Rig) -> None:
         service = Service(name="db", image="x", command=("sleep", "60"))
+        executor = rig.executor()
+        ear = Ear(executor)
         order = self.order(rig, "true", service)
-        assert run(rig.executor(), order).outcome is Outcome.SUCCESS
+        executor.start(order)
+        assert ear.end_of(order.attempt).outcome is Outcome.SUCCESS
+        rig.until_gone(order)
+
+    def test_whose_image_cannot_be_had_keep_the_step_from_running(self, rig: Rig) -> None:
+        rig.kubelet.absent.add("nowhere/nothing:1")
+        executor = rig.executor()
+        ear = Ear(executor)
+        order = self.order(rig, "true", Service(name="db", image="nowhere/nothing:1"))
+        executor.start(order)
+        words = "the image `nowhere/nothing:1` of service `db` cannot be pulled"
+        ear.until_true(lambda: words in executor.look(order.attempt).message)
+        assert GO not in (rig.pod(order) or {})["metadata"]["annotations"]
+        rig.kube.add_event(
+            pod_name(order.attempt),
+            "Failed",
+            'Failed to pull image "nowhere/nothing:1": not found',
+            count=3,
+        )
+        result = ear.end_of(order.attempt)
+        assert (result.outcome, result.cause) == (Outcome.ERROR, Cause.IMAGE)
+        assert not result.started
+        rig.until_gone(order)
+
+    def test_that_never_become_ready_leave_what_they_wrote(self, rig: Rig) -> None:
+        service = Service(
+            name="db", image="x", command=("sh", "-c", "echo up; sleep 60"), ready="false"
+        )
+        executor = rig.executor()
+        ear = Ear(executor)
+        order = self.order(rig, "true", service)
+        executor.start(order)
+        ear.until_true(lambda: "service `db`" in executor.look(order.attempt).message)
+        executor.stop(order.attempt)
+        assert ear.end_of(order.attempt).outcome is Outcome.CANCELLED
+        book = rig.logs()
+        assert [line.text for line in book.read_service(order.attempt, "db")] == ["up"]
+        rig.until_gone(order)
+
+    def test_can_be_given_up_while_their_logs_cannot_be_kept(self, rig: Rig) -> None:
+        service = Service(name="db", image="x", command=("sleep", "60"), ready="false")
+        executor = rig.executor()
+        ear = Ear(executor)
+        order = self.order(rig, "true", service)
+        executor.start(order)
+        ear.until_true(lambda: "service `db`" in executor.look(order.attempt).message)
+        rig.objects.fault("put", ".db", ObjectStoreError("the store is away"))
+        executor.stop(order.attempt)
+        assert ear.end_of(order.attempt).outcome is Outcome.CANCELLED
+        assert rig.objects.faults == []
         rig.until_gone(order)
 
     def test_that_end_before_they_are_ready_end_the_step(self, rig: Rig) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from runner.clock import ManualClock
-from runner.executors.base import AttemptId, Outline, Service
+from runner.executors.base import AttemptId, Order, Outline, Service
+from runner.executors.kubernetes.cases import Case
 from runner.executors.kubernetes.servicelogs import LARGEST, ServiceLogs
 from runner.executors.kubernetes.views import PodView, read_pod
 from runner.kube.errors import KubeError, NotReady
@@ -66,7 +67,15 @@ def kept(
     book = LogBook(tmp_path, MemoryStore())
     said = Said({f"service-{name}": text for name, text in logs.items()})
     keeper = ServiceLogs(said, book, ManualClock())
-    keeper.keep(ATTEMPT, a_pod(logs, secrets), secrets if known else None)
+    case, pod = Case(ATTEMPT), a_pod(logs, secrets)
+    if known:
+        case.order = Order(
+            attempt=ATTEMPT, command=("true",), environment={}, input="", secrets=secrets
+        )
+    keeper.keep(case, pod)
+    asked = len(said.limits)
+    keeper.keep(case, pod)
+    assert len(said.limits) == asked
     assert set(said.limits) <= {LARGEST}
     return {
         name: [line.text for line in book.read_service(ATTEMPT, name)]
