@@ -27,6 +27,8 @@ from runner.services import Services
 
 _CHUNK = 64 * 1024
 _LARGEST = 10**9
+_READ_WITHIN = 60.0
+"""Seconds after the end of a step in which the logs of its services are read."""
 
 LineNumber = Annotated[int, Field(ge=1, le=_LARGEST)]
 AttemptNumber = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -96,15 +98,22 @@ class Logs:
 
     def _of_service(self, found: Found, service: str, first: int) -> Iterator[LogLine]:
         """Return the lines of a service's log from a number on; raise `NotFound`."""
-        if not found.ended:
-            message = f"the log of the service {service!r} is not kept yet"
-            raise NotFound(message, cure="it is read when the step has ended")
         kept = self.services.logbook.services(found.id) if found.id else ()
         if found.id is None or service not in kept:
+            if self._is_read_later(found):
+                message = f"the log of the service {service!r} is not kept yet"
+                raise NotFound(message, cure="it is read some seconds after the step has ended")
             message = f"no log of a service {service!r} was kept of this attempt"
             raise NotFound(message, cure=f"its services with a log: {', '.join(kept) or 'none'}")
         lines = self.services.logbook.read_service(found.id, service)
         return (line for line in lines if line.number >= first)
+
+    def _is_read_later(self, found: Found) -> bool:
+        """Return whether the logs of an attempt's services may still be to come."""
+        ended_at = found.attempt.ended_at if found.attempt else None
+        if ended_at is None:
+            return not found.ended
+        return self.services.clock.now() < ended_at + _READ_WITHIN
 
     def _look(self, place: Place) -> Found | None:
         try:
