@@ -13,7 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.e2e.servers import Server, wait_for
+from runner.database.outbox import FLIGHT_SECONDS
+from tests.e2e.servers import PATIENCE, Server, wait_for
 from tests.support.forge import FakeForge, HangUp, broken, rate_limited
 from tests.support.repositories import BareRepository, serve_http
 
@@ -184,5 +185,7 @@ def test_the_outbox_survives_a_restart(hooked: Hooked, forge: FakeForge) -> None
     hooked.server.kill()
     forge.calm()
     hooked.server.start()
-    told = wait_for("status", lambda: forge.states(commit)[-1:])
+    # Killed while it was being sent, the status stays that sender's own for so long.
+    patience = FLIGHT_SECONDS + PATIENCE
+    told = wait_for("status", lambda: forge.states(commit)[-1:], patience)
     assert told == ["success"]
